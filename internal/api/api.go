@@ -1,0 +1,116 @@
+// Package api knows what each request means: one file a request, named by its API, and one row a request in
+// table.go. It turns errors into codes, and nobody else does. It must not know sockets, frames, files or consensus:
+// it asks the parts that do through Broker.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/barnabas-mq/barnabas/internal/wire"
+)
+
+// Conn is what a request may know of the connection that it came by. The server fills it in and changes it only
+// between two requests, so a handler reads it without a lock until its Result is finished.
+type Conn struct {
+	ID        string   // Names the connection in logs: local, peer and a counter.
+	Peer      net.Addr // The client's address.
+	Local     net.Addr // The address that the client dialled, as this host sees it.
+	Listener  string   // The listener's name, PLAINTEXT if nothing else was said.
+	Principal string   // User:ANONYMOUS without a login.
+
+	// SoftwareName and SoftwareVersion are what the client's last ApiVersions said of itself (KIP-511); empty
+	// before it.
+	SoftwareName, SoftwareVersion string
+}
+
+// Request is one decoded request. Body and everything in it belong to the handler, with one exception: in rows that
+// set Aliases, byte slices in Body lie in the connection's read buffer and are valid until Handle returns.
+type Request struct {
+	Conn          *Conn
+	Key, Version  int16
+	CorrelationID int32
+	ClientID      *string
+	Body          kmsg.Request // Version is set in it.
+	Received      time.Time
+	// Ctx ends when the connection does, or when the server's time to stop is up.
+	Ctx context.Context //nolint:containedctx // It is the request's own life, as in net/http.
+}
+
+// Client returns the client id, or the empty string where the client sent null.
+func (r *Request) Client() string {
+	if r.ClientID == nil {
+		return ""
+	}
+	return *r.ClientID
+}
+
+// Result is what a handler returns: exactly one of the fields below is set.
+type Result struct {
+	// Response is encoded at its own version behind the right header.
+	Response kmsg.Response
+	// Encode appends the response's body by hand, behind a header that is there already; it must be encoded at
+	// the request's version. It is called once, by the goroutine of the connection; its error closes the connection.
+	Encode func(*wire.Buffer) error
+	// Pending says that the answer comes later.
+	Pending *Pending
+	// None says that the client waits for no answer: Produce with acks=0.
+	None bool
+	// Close closes the connection once the answers before this one are out, and says why in a log line of the
+	// connection (at most one a peer and minute). It is for what Kafka itself answers by closing.
+	Close error
+}
+
+// Pending is an answer that something else has to happen for. The server flushes what it holds back, gives up the
+// read buffer, waits for Done, and calls Finish on the connection's goroutine.
+type Pending struct {
+	// Done is closed when Finish would not wait. Nil means that Finish itself waits (on the controller, say),
+	// bounded by the request's own timeout and by Ctx; a row that Overlaps must set Done.
+	Done <-chan struct{}
+	// Finish makes the answer; it is called exactly once, even when the connection is gone meanwhile, so it is the
+	// place to let go of what the request holds. It must not return another Pending.
+	Finish func() Result
+	// Cut, if set, is called at most once and from any goroutine when the broker stops or the connection ends: Done
+	// should then be closed soon. A long-polling Fetch answers with what it has.
+	Cut func()
+}
+
+// Row is one request: the versions that are served, and advertised, and who handles it.
+type Row struct {
+	Key, Min, Max int16
+	// Handle runs on the connection's goroutine. It must not wait; what waits is returned as Pending.
+	Handle func(*Broker, *Request) Result
+	// Aliases says that byte slices in Body lie in the read buffer and are valid only until Handle returns.
+	// Without it the server decodes a request that has byte fields from a copy.
+	Aliases bool
+	// Overlaps says that a request of this row starts although earlier ones of the same row are still pending.
+	// Answers leave in order all the same. Only Produce does it: its waits are for replication and independent.
+	Overlaps bool
+}
+
+// Controller is the seam to whoever decides about metadata: on this node or, in a cluster, on another. Do takes the
+// request at its own version and returns the answer at that version once what it decided is committed. An error
+// means that no answer was had (no controller, time out); a protocol error inside the response is not one.
+type Controller interface {
+	Do(ctx context.Context, req kmsg.Request, principal string) (kmsg.Response, error)
+}
+
+// Broker is what requests may touch. The node fills it in before the first request and does not change it later.
+// Fields belong to the requests that use them; a handler must not reach into another's.
+type Broker struct {
+	NodeID    int32
+	ClusterID string
+	Logger    *slog.Logger
+	Now       func() time.Time
+
+	Controller Controller
+}
+
+func respond(response kmsg.Response) Result { return Result{Response: response} }
+
+// later is the Result of a request whose answer waits inside finish, bounded by the request's Ctx.
+func later(finish func() Result) Result { return Result{Pending: &Pending{Finish: finish}} }
