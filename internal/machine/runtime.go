@@ -29,7 +29,6 @@ type Runtime[S, R any] struct {
 	inFlight []version[S] // appended and not yet committed, by rising end
 	batch    batch[S, R]
 	timer    *time.Timer
-	due      time.Time // when the timer fires; zero: never
 }
 
 // version is the state after an append, and who waits for its commit.
@@ -141,21 +140,23 @@ func (r *Runtime[S, R]) run() {
 	defer r.timer.Stop()
 	r.askTimer()
 	r.flush()
-	for {
+	for due := false; ; {
 		r.commit()
 		events, closed := r.take()
 		if closed {
 			r.failAll(events)
 			return
 		}
-		now := r.o.Now()
-		if len(events) == 0 && (r.due.IsZero() || now.Before(r.due)) {
+		if len(events) == 0 && !due {
 			select {
 			case <-r.wake:
 			case <-r.timer.C:
+				due = true
 			}
 			continue
 		}
+		due = false
+		now := r.o.Now()
 		for _, e := range events {
 			r.decide(e(r.newest, now), 1)
 		}
@@ -237,7 +238,9 @@ func (r *Runtime[S, R]) flush() error {
 	end, err := r.o.Log.Append(b.records)
 	if err != nil {
 		r.newest = b.before
-		r.o.Logger.Warn("records not appended, decisions undone", "machine", r.o.Name, "records", len(b.records), "err", err)
+		if b.events == 0 { // else those who asked are told
+			r.o.Logger.Warn("records not appended, to be tried again", "machine", r.o.Name, "records", len(b.records), "err", err)
+		}
 		r.answer(b.replies, b.events, err)
 		r.retryTimer()
 		return err
@@ -316,26 +319,17 @@ func (r *Runtime[S, R]) askTimer() {
 	r.decide(d, 0)
 }
 
-// retryTimer asks the Timer again soon: what it decided may just have been undone.
+// retryTimer asks the Timer again a little later: what it decided may just have been undone.
 func (r *Runtime[S, R]) retryTimer() {
-	if r.o.Timer == nil {
-		return
-	}
-	now := r.o.Now()
-	if retry := now.Add(timerRetryDelay); r.due.IsZero() || r.due.Before(now) || retry.Before(r.due) {
-		r.setTimer(retry, now)
+	if r.o.Timer != nil {
+		r.timer.Reset(timerRetryDelay)
 	}
 }
 
-func (r *Runtime[S, R]) setTimer(due, now time.Time) {
-	r.timer.Stop()
-	if due.IsZero() {
-		r.due = due
+func (r *Runtime[S, R]) setTimer(next, now time.Time) {
+	if next.IsZero() {
+		r.timer.Stop()
 		return
 	}
-	if earliest := now.Add(minTimerDelay); due.Before(earliest) {
-		due = earliest
-	}
-	r.due = due
-	r.timer.Reset(due.Sub(now))
+	r.timer.Reset(max(next.Sub(now), minTimerDelay))
 }
