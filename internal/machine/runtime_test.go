@@ -3,7 +3,9 @@ package machine_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,14 +28,17 @@ func replay(s sum, record int) sum {
 	return s
 }
 
-// journal is a log that commits when told to.
+// journal is a log that commits when told to. The lock is there because fake time passing orders nothing.
 type journal struct {
+	mu      sync.Mutex
 	batches [][]int
 	end     int64
 	fail    error
 }
 
 func (j *journal) Append(records []int) (int64, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	if j.fail != nil {
 		return 0, j.fail
 	}
@@ -42,13 +47,25 @@ func (j *journal) Append(records []int) (int64, error) {
 	return j.end, nil
 }
 
+func (j *journal) failWith(err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.fail = err
+}
+
+func (j *journal) appended() [][]int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.batches)
+}
+
 type (
 	runtime  = machine.Runtime[sum, int]
 	decision = machine.Decision[sum, int]
 )
 
 func start(o machine.Options[sum, int]) *runtime {
-	o.Name, o.Replay = "sum", replay
+	o.Name, o.Replay, o.Logger = "sum", replay, slog.New(slog.DiscardHandler)
 	return machine.New(o)
 }
 
@@ -197,11 +214,11 @@ func TestAFailedAppendUndoesItsDecisionsAndNoneBefore(t *testing.T) {
 
 		kept := add(t, r, 1)
 		synctest.Wait()
-		log.fail = full
+		log.failWith(full)
 		undone := add(t, r, 10)
 		synctest.Wait()
 		wantTold(t, "undone", undone, full)
-		log.fail = nil
+		log.failWith(nil)
 		after := add(t, r, 100)
 		synctest.Wait()
 		if after.total != 1 {
@@ -235,8 +252,8 @@ func TestEventsThatWaitTogetherAreAppendedTogether(t *testing.T) {
 		close(gate)
 		synctest.Wait()
 		want := [][]int{{0, 1, 2, 3}, {4, 5, 6, 7}, {8, 9}}
-		if !slices.EqualFunc(log.batches, want, slices.Equal) {
-			t.Errorf("appended %v, want %v", log.batches, want)
+		if !slices.EqualFunc(log.appended(), want, slices.Equal) {
+			t.Errorf("appended %v, want %v", log.appended(), want)
 		}
 	})
 }
@@ -253,8 +270,8 @@ func TestTheRecordsOfOneDecisionAreNeverSplit(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		if len(log.batches) != 1 || len(log.batches[0]) != 3*machine.MaxBatchRecords {
-			t.Errorf("appended in %d batches", len(log.batches))
+		if len(log.appended()) != 1 || len(log.appended()[0]) != 3*machine.MaxBatchRecords {
+			t.Errorf("appended in %d batches", len(log.appended()))
 		}
 	})
 }
@@ -298,8 +315,8 @@ func TestCloseTellsParkedAndQueued(t *testing.T) {
 		r.Close(nil)
 		wantTold(t, "parked", parked, lost)
 		wantTold(t, "queued", queued, lost)
-		if len(log.batches) != 1 {
-			t.Errorf("the queued event's records were appended: %v", log.batches)
+		if len(log.appended()) != 1 {
+			t.Errorf("the queued event's records were appended: %v", log.appended())
 		}
 		if err := r.Submit(nil); !errors.Is(err, machine.ErrClosed) {
 			t.Errorf("submit after close: %v", err)
@@ -328,27 +345,27 @@ func TestTheTimerDecidesAtTheTimeItNamed(t *testing.T) {
 		defer r.Close(nil)
 		time.Sleep(time.Minute - time.Second)
 		synctest.Wait()
-		if len(log.batches) != 0 {
-			t.Fatalf("appended %v before the first minute", log.batches)
+		if len(log.appended()) != 0 {
+			t.Fatalf("appended %v before the first minute", log.appended())
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if len(log.batches) != 1 {
-			t.Fatalf("appended %v after a minute", log.batches)
+		if len(log.appended()) != 1 {
+			t.Fatalf("appended %v after a minute", log.appended())
 		}
-		log.fail = errors.New("disk full")
+		log.failWith(errors.New("disk full"))
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		log.fail = nil
+		log.failWith(nil)
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if len(log.batches) != 2 {
-			t.Fatalf("appended %v, want the failed one tried again", log.batches)
+		if len(log.appended()) != 2 {
+			t.Fatalf("appended %v, want the failed one tried again", log.appended())
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if len(log.batches) != 3 {
-			t.Fatalf("appended %v after three minutes", log.batches)
+		if len(log.appended()) != 3 {
+			t.Fatalf("appended %v after three minutes", log.appended())
 		}
 	})
 }
