@@ -1,0 +1,129 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// LogDirs are the data directories, in the order given.
+func (v *Values) LogDirs() []string {
+	if dirs := logDirsKey.Of(v); len(dirs) > 0 {
+		return dirs
+	}
+	return logDirKey.Of(v)
+}
+
+// HasRole reports whether process.roles names a role: "broker" or "controller".
+func (v *Values) HasRole(role string) bool {
+	return slices.Contains(processRolesKey.Of(v), role)
+}
+
+// crossCheck refuses settings that contradict each other, or that ask for what is not there yet.
+func (v *Values) crossCheck() error {
+	return errors.Join(
+		v.checkNode(),
+		v.checkQuorum(),
+		v.checkListeners(),
+		v.checkAdvertised(),
+		v.checkLimits(),
+		v.checkTopicDefaults(),
+	)
+}
+
+func (v *Values) checkNode() error {
+	if id := brokerIDKey.Of(v); id >= 0 && id != NodeID.Of(v) {
+		return fmt.Errorf("broker.id=%d and node.id=%d differ; set node.id alone", id, NodeID.Of(v))
+	}
+	if !v.HasRole("broker") {
+		return errors.New("process.roles=controller: a controller without a broker is not served yet; use process.roles=broker,controller")
+	}
+	if !v.HasRole("controller") {
+		return errors.New("process.roles=broker: a broker without a controller is not served yet; use process.roles=broker,controller")
+	}
+	return nil
+}
+
+// checkQuorum refuses a quorum of several: one node that takes itself for the whole quorum
+// would acknowledge what its peers never saw.
+func (v *Values) checkQuorum() error {
+	voters := v.Voters()
+	if len(voters) == 1 && voters[0].ID != NodeID.Of(v) {
+		return fmt.Errorf("controller.quorum.voters names node %d, but this is node.id=%d", voters[0].ID, NodeID.Of(v))
+	}
+	if len(voters) > 1 {
+		return fmt.Errorf("controller.quorum.voters names %d controllers; a quorum of several is not served yet", len(voters))
+	}
+	if servers := ControllerQuorumBootstrapServers.Of(v); len(servers) > 1 {
+		return fmt.Errorf("controller.quorum.bootstrap.servers names %d controllers; a quorum of several is not served yet", len(servers))
+	}
+	return nil
+}
+
+func (v *Values) checkListeners() error {
+	for _, l := range slices.Concat(v.network.brokers, v.network.controllers) {
+		switch l.Protocol {
+		case "PLAINTEXT":
+			continue
+		case "SSL":
+			return fmt.Errorf("listener %s speaks SSL: %s; give it PLAINTEXT or remove it", l, noTLS)
+		}
+		return fmt.Errorf("listener %s speaks %s: %s; give it PLAINTEXT or remove it", l, l.Protocol, noAuthentication)
+	}
+	if len(v.network.brokers) == 0 {
+		return errors.New("listeners names no address for clients; perhaps all are in controller.listener.names?")
+	}
+	if !slices.ContainsFunc(v.network.brokers, func(l Listener) bool { return l.Name == v.network.interBroker }) {
+		return fmt.Errorf("inter.broker.listener.name: %s is no listener for brokers; they are %s", v.network.interBroker, listenerNames(v.network.brokers))
+	}
+	return nil
+}
+
+func (v *Values) checkAdvertised() error {
+	for _, a := range v.network.advertised {
+		if !slices.ContainsFunc(v.network.brokers, func(l Listener) bool { return l.Name == a.Name }) {
+			return fmt.Errorf("advertised.listeners names %s, which is no listener; they are %s", a.Name, listenerNames(v.network.brokers))
+		}
+		if a.Host == "0.0.0.0" || a.Host == "::" || a.Host == "" {
+			return fmt.Errorf("advertised.listeners: no client can connect to %q; name the host as clients see it, or leave the setting out", a.Host)
+		}
+	}
+	return nil
+}
+
+func listenerNames(listeners []Listener) string {
+	names := make([]string, 0, len(listeners))
+	for _, l := range listeners {
+		names = append(names, l.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+func (v *Values) checkLimits() error {
+	queued, largest := QueuedMaxRequestBytes.Of(v), int64(SocketRequestMaxBytes.Of(v))
+	if queued > 0 && queued < largest {
+		return fmt.Errorf("queued.max.request.bytes=%d must be at least socket.request.max.bytes=%d", queued, largest)
+	}
+	if MaxConnectionsPerIP.Of(v) == 0 && MaxConnectionsPerIPOverrides.Of(v) == "" {
+		return errors.New("max.connections.per.ip=0 lets nobody in; it needs max.connections.per.ip.overrides")
+	}
+	if _, err := v.ConnectionsPerIP(); err != nil {
+		return err
+	}
+	heartbeat, session := BrokerHeartbeatIntervalMs.Of(v), BrokerSessionTimeoutMs.Of(v)
+	if int64(heartbeat)*2 > int64(session) && (BrokerHeartbeatIntervalMs.IsSet(v) || BrokerSessionTimeoutMs.IsSet(v)) {
+		return fmt.Errorf("broker.heartbeat.interval.ms=%d must be at most half of broker.session.timeout.ms=%d", heartbeat, session)
+	}
+	if least, most := GroupMinSessionTimeoutMs.Of(v), GroupMaxSessionTimeoutMs.Of(v); least > most {
+		return fmt.Errorf("group.min.session.timeout.ms=%d is more than group.max.session.timeout.ms=%d", least, most)
+	}
+	return nil
+}
+
+func (v *Values) checkTopicDefaults() error {
+	if TopicRetentionMs.Of(v) == 0 {
+		return errors.New("log.retention.ms must be unlimited (-1) or, equal or greater than 1")
+	}
+	return checkTopicTogether(v)
+}

@@ -1,0 +1,28 @@
+package config
+
+// metricsRows are the settings of metrics and client telemetry.
+func metricsRows() []Row {
+	return []Row{
+		{Name: "kafka.metrics.polling.interval.secs", Type: Int, Default: "10", Check: atLeast(1), Importance: Low,
+			Status: NoEffect, Why: noJMX,
+			Doc: ""},
+		{Name: "kafka.metrics.reporters", Type: List, Importance: Low,
+			Status: NoEffect, Why: noJMX,
+			Doc: ""},
+		{Name: "metric.reporters", Type: List, Default: "org.apache.kafka.common.metrics.JmxReporter", Importance: Low, Update: ClusterWide,
+			Status: NoEffect, Why: noJMX,
+			Doc: ""},
+		{Name: "metrics.num.samples", Type: Int, Default: "2", Check: atLeast(1), Importance: Low,
+			Status: NoEffect, Why: noJMX,
+			Doc: ""},
+		{Name: "metrics.recording.level", Type: String, Default: "INFO", Importance: Low,
+			Status: NoEffect, Why: noJMX,
+			Doc: ""},
+		{Name: "metrics.sample.window.ms", Type: Long, Default: "30000", Check: atLeast(1), Importance: Low,
+			Status: NoEffect, Why: noJMX,
+			Doc: ""},
+		{Name: "telemetry.max.bytes", Type: Int, Default: "1048576", Check: atLeast(1), Importance: Low,
+			Status: NotYet, Why: noTelemetry,
+			Doc: ""},
+	}
+}

@@ -1,0 +1,27 @@
+package config
+
+// ownRows are the settings that Kafka does not have. All are called barnabas.….
+func ownRows() []Row {
+	return []Row{
+		{Name: "barnabas.admin.listener", Type: String, Default: "127.0.0.1:9644", Check: hostPort(), Importance: Medium,
+			Doc: "Address (host:port) at which /metrics, /healthz, /readyz and profiles are served; empty serves none of them."},
+		{Name: "barnabas.log.level", Type: String, Default: "info", Check: oneOf("debug", "info", "warn", "error"), Importance: Medium,
+			Doc: "The least important messages of the broker's own log that are still written."},
+		{Name: "barnabas.log.format", Type: String, Default: "text", Check: oneOf("text", "json"), Importance: Low,
+			Doc: "How the broker's own log is written: for people (text) or for machines (json)."},
+		{Name: "barnabas.disk.reserve.bytes", Type: Long, Default: "268435456", Check: atLeast(0), Importance: Medium,
+			Doc: "Free space to leave on each disk: below it, producing gets a retriable error while fetching, deleting and retention go on."},
+		{Name: "barnabas.max.open.log.files", Type: Int, Default: "12000", Check: atLeast(64), Importance: Medium,
+			Doc: "How many segment and index files may be open at once; the least recently used are closed beyond that."},
+		{Name: "barnabas.disk.operations.max", Type: Int, Default: "64", Check: between(1, 4096), Importance: Low,
+			Doc: "How many disk operations that may block run at once in each data directory."},
+		{Name: "barnabas.flush.workers", Type: Int, Default: "8", Check: between(1, 256), Importance: Low,
+			Doc: "How many files of a data directory are synced to disk at once for those who wait for it."},
+		{Name: "barnabas.connection.max.request.bytes", Type: Long, Default: "209715200", Check: atLeast(1024), Importance: Low,
+			Doc: "How many bytes of requests one connection may have in work; further ones are not read from the socket until some are answered."},
+		{Name: "barnabas.fetch.response.max.wait.ms", Type: Int, Default: "300000", Check: atLeast(0), Importance: Low,
+			Doc: "The longest that a fetch is kept waiting for data, whatever the client asks for."},
+		{Name: "barnabas.shutdown.timeout.ms", Type: Int, Default: "30000", Check: atLeast(0), Importance: Low,
+			Doc: "How long a graceful stop may take before the process ends without a clean shutdown."},
+	}
+}

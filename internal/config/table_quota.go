@@ -1,0 +1,43 @@
+package config
+
+// quotaRows are the settings of quotas and throttles.
+func quotaRows() []Row {
+	return []Row{
+		{Name: "alter.log.dirs.replication.quota.window.num", Type: Int, Default: "11", Check: atLeast(1), Importance: Low,
+			Status: NotYet, Why: noQuotas,
+			Doc: ""},
+		{Name: "alter.log.dirs.replication.quota.window.size.seconds", Type: Int, Default: "1", Check: atLeast(1), Importance: Low,
+			Status: NotYet, Why: noQuotas,
+			Doc: ""},
+		{Name: "client.quota.callback.class", Type: Class, Null: true, Importance: Low,
+			Status: NotYet, Why: noQuotas,
+			Doc: ""},
+		{Name: "controller.quota.window.num", Type: Int, Default: "11", Check: atLeast(1), Importance: Low,
+			Status: NotYet, Why: noQuotas,
+			Doc: ""},
+		{Name: "controller.quota.window.size.seconds", Type: Int, Default: "1", Check: atLeast(1), Importance: Low,
+			Status: NotYet, Why: noQuotas,
+			Doc: ""},
+		{Name: "follower.replication.throttled.rate", Type: Long, Default: "9223372036854775807", Check: atLeast(0), Importance: Medium, Update: ClusterWide,
+			Status: NotYet, Why: noQuotas,
+			Doc: ""},
+		{Name: "leader.replication.throttled.rate", Type: Long, Default: "9223372036854775807", Check: atLeast(0), Importance: Medium, Update: ClusterWide,
+			Status: NotYet, Why: noQuotas,
+			Doc: ""},
+		{Name: "quota.window.num", Type: Int, Default: "11", Check: atLeast(1), Importance: Low,
+			Status: NotYet, Why: noQuotas,
+			Doc: ""},
+		{Name: "quota.window.size.seconds", Type: Int, Default: "1", Check: atLeast(1), Importance: Low,
+			Status: NotYet, Why: noQuotas,
+			Doc: ""},
+		{Name: "replica.alter.log.dirs.io.max.bytes.per.second", Type: Long, Default: "9223372036854775807", Check: atLeast(0), Importance: Medium, Update: ClusterWide,
+			Status: NotYet, Why: noQuotas,
+			Doc: ""},
+		{Name: "replication.quota.window.num", Type: Int, Default: "11", Check: atLeast(1), Importance: Low,
+			Status: NotYet, Why: noQuotas,
+			Doc: ""},
+		{Name: "replication.quota.window.size.seconds", Type: Int, Default: "1", Check: atLeast(1), Importance: Low,
+			Status: NotYet, Why: noQuotas,
+			Doc: ""},
+	}
+}
