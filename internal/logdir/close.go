@@ -1,0 +1,132 @@
+package logdir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+)
+
+// closeWorkers close logs side by side; each may wait for a sync.
+const closeWorkers = 8
+
+// Close stops in order: what the logs hold becomes durable, then the manifest and the checkpoints are written, last the marker that
+// says so. When ctx ends first, or something fails, the marker is not written and the next start recovers; the
+// error says why. The lock is let go in any case. Logs must not be used any more.
+func (d *Dir) Close(ctx context.Context) error {
+	d.mu.Lock()
+	if d.closed {
+		d.mu.Unlock()
+		return nil
+	}
+	d.closed = true
+	d.mu.Unlock()
+	d.cancel()
+	d.flusher.close()
+	d.cleaner.close()
+	d.tasks.Wait()
+
+	m, err := d.closeLogs(ctx)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err == nil {
+		err = d.writeStop(m)
+	}
+	if err = errors.Join(err, d.unlock()); err != nil {
+		return fmt.Errorf("close data directory %s: %w", d.o.Path, err)
+	}
+	return nil
+}
+
+// closeLogs closes all logs, in order while that is possible, and returns the manifest. An error means that the stop is not a
+// clean one.
+func (d *Dir) closeLogs(ctx context.Context) (*manifest, error) {
+	entries := d.entries(func(*entry) bool { return true })
+	slices.SortFunc(entries, func(a, b *entry) int { return compareKeys(a.key, b.key) })
+	m := &manifest{nonce: d.o.NewID(), entries: make([]manifestEntry, len(entries))}
+	var trouble atomic.Pointer[error]
+	positions := make([]int, len(entries))
+	for i := range positions {
+		positions[i] = i
+	}
+	parallel(closeWorkers, positions, func(i int) {
+		inOrder := ctx.Err() == nil && trouble.Load() == nil && d.failed() == nil
+		err := d.closeEntry(entries[i], inOrder, &m.entries[i])
+		if err != nil {
+			err = fmt.Errorf("%s: %w", entries[i].key, err)
+			trouble.CompareAndSwap(nil, &err)
+		}
+	})
+	if err := d.failed(); err != nil {
+		return nil, err
+	}
+	if err := trouble.Load(); err != nil {
+		return nil, *err
+	}
+	return m, nil
+}
+
+// closeEntry closes one log and fills in its line of the manifest.
+func (d *Dir) closeEntry(e *entry, inOrder bool, line *manifestEntry) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	d.takeHighWatermark(e)
+	*line = manifestEntry{key: e.key, topicID: d.topicID(e), cleaned: e.cleaned.Load(), retentionDueMs: e.retentionDue.Load()}
+	if e.dirty.Load() {
+		line.retentionDueMs = 0 // nobody has looked since the last append
+	}
+	l := e.opened.Load()
+	switch {
+	case l != nil:
+		damagedAt, _ := l.Damaged()
+		line.offline = damagedAt >= 0
+		if inOrder {
+			if err := d.settle(e); err != nil {
+				inOrder = false
+				d.fail(fmt.Errorf("sync of %s: %w", e.key, err))
+			}
+		}
+		state, err := d.release(e, inOrder)
+		if err != nil {
+			return err
+		}
+		if inOrder && !line.offline {
+			line.log = state.AppendTo(nil)
+		}
+	case e.offline != nil:
+		line.offline = true
+	case e.unchecked.Load():
+		return errors.New("its recovery has not ended")
+	default:
+		line.log = e.lazy // nil if it was never opened nor in a manifest: then its folder is read again
+	}
+	line.highWatermark, line.recoveryPoint, line.startOffset = e.highWatermark.Load(), e.recoveryPoint.Load(), e.startOffset.Load()
+	return nil
+}
+
+// writeStop writes what a clean stop leaves. The order matters: the marker vouches for all that comes before it.
+func (d *Dir) writeStop(m *manifest) error {
+	for _, write := range []func() error{d.writeRecoveryPoints, d.writeHighWatermarks, d.writeCleanerOffsets} {
+		if err := write(); err != nil {
+			return err
+		}
+	}
+	if err := d.writeWithReserve(manifestName, m.encode()); err != nil {
+		return fmt.Errorf("%s: %w", manifestName, err)
+	}
+	marker := shutdownMarker{Manifest: m.nonceText()}
+	if d.o.BrokerEpoch != nil {
+		epoch := d.o.BrokerEpoch()
+		marker.BrokerEpoch = &epoch
+	}
+	b, err := marker.encode()
+	if err != nil {
+		return err
+	}
+	if err := d.writeWithReserve(cleanShutdownName, b); err != nil {
+		return fmt.Errorf("%s: %w", cleanShutdownName, err)
+	}
+	return nil
+}

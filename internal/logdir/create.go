@@ -1,0 +1,157 @@
+package logdir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"syscall"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/barnabas-mq/barnabas/internal/storage"
+	"github.com/barnabas-mq/barnabas/internal/vfs"
+)
+
+// Create makes an empty log for a partition of the topic with that id, and returns the one that is there already if it is
+// the same topic's. If another topic's is there, of the same name, the error wraps kerr.InconsistentTopicID: delete it
+// or set it aside first. When it fails it leaves nothing behind. The new log is durable with its first Flush.
+func (d *Dir) Create(topic string, partition int32, id [16]byte) (*storage.Log, error) {
+	k := key{topic, partition}
+	if err := checkTopic(topic); err != nil {
+		return nil, err
+	}
+	if partition < 0 || len(k.String()) > maxFolderName {
+		return nil, fmt.Errorf("%s: %w", k, kerr.InvalidPartitions)
+	}
+	if err := d.Writable(); err != nil {
+		return nil, fmt.Errorf("%s: %w", k, err)
+	}
+	for {
+		e, mine, err := d.claim(k, id)
+		if err != nil {
+			return nil, err
+		}
+		if !mine {
+			l, err := d.takeOver(e, id)
+			if errors.Is(err, errGone) {
+				continue
+			}
+			return l, err
+		}
+		l, err := d.make(e)
+		e.mu.Unlock()
+		return l, err
+	}
+}
+
+var errGone = errors.New("deleted meanwhile")
+
+// claim returns the entry of a name: a new one, locked and not yet listed, if there was none.
+func (d *Dir) claim(k key, id [16]byte) (e *entry, mine bool, err error) {
+	fresh := &entry{key: k, topicID: id}
+	fresh.mu.Lock() // nobody else knows it yet
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil, false, ErrClosed
+	}
+	if e := d.logs[k]; e != nil {
+		return e, false, nil
+	}
+	d.logs[k] = fresh
+	return fresh, true, nil
+}
+
+// make creates the files of a claimed entry. e.mu is held.
+func (d *Dir) make(e *entry) (*storage.Log, error) {
+	l, err := d.makeFiles(e)
+	d.mu.Lock()
+	if err != nil {
+		e.gone = true
+		delete(d.logs, e.key)
+	} else {
+		e.listed = true
+		d.byLog[l] = e
+	}
+	d.mu.Unlock()
+	if err != nil {
+		return nil, fmt.Errorf("create %s: %w: %w", e.key, err, kerr.KafkaStorageError)
+	}
+	e.opened.Store(l)
+	d.keeper.checkpointSoon()
+	return l, nil
+}
+
+func (d *Dir) makeFiles(e *entry) (*storage.Log, error) {
+	if err := d.forgetStale(e.key); err != nil {
+		return nil, err
+	}
+	folder := d.folder(e.key)
+	if _, err := d.disk.Stat(folder); !errors.Is(err, fs.ErrNotExist) {
+		// Not ours to use: on a file system that ignores case it may be that of another topic.
+		return nil, fmt.Errorf("folder %s is in the way: %w", folder, errors.Join(fs.ErrExist, err))
+	}
+	l, err := d.fillFolder(e, folder)
+	if err != nil {
+		return nil, errors.Join(err, d.disk.RemoveAll(folder))
+	}
+	return l, nil
+}
+
+// fillFolder writes the topic id first: a folder with records always says whose they are.
+func (d *Dir) fillFolder(e *entry, folder string) (*storage.Log, error) {
+	if err := d.disk.MkdirAll(folder, 0o755); err != nil {
+		return nil, err
+	}
+	if e.topicID != ([16]byte{}) {
+		if err := d.writeTopicID(e.key, e.topicID); err != nil {
+			return nil, err
+		}
+	}
+	return storage.Create(d.logOptions(e))
+}
+
+func (d *Dir) writeTopicID(k key, id [16]byte) error {
+	return vfs.WriteFileAtomic(d.disk, filepath.Join(d.folder(k), partitionMetadataName), encodePartitionMetadata(id), false)
+}
+
+// takeOver returns an existing log if it is the topic's. One without an id becomes the topic's only if it has no records.
+func (d *Dir) takeOver(e *entry, id [16]byte) (*storage.Log, error) {
+	e.mu.Lock()
+	gone, has := e.gone, d.topicID(e)
+	e.mu.Unlock()
+	if gone {
+		return nil, errGone
+	}
+	none := [16]byte{}
+	if has != id && has != none && id != none {
+		return nil, fmt.Errorf("%s: its log belongs to topic id %s, not %s: %w", e.key, formatUUID(has), formatUUID(id), kerr.InconsistentTopicID)
+	}
+	l, err := d.openEntry(e)
+	if err != nil || has != none || id == none {
+		return l, err
+	}
+	return l, d.assignTopicID(e, l, id)
+}
+
+func (d *Dir) assignTopicID(e *entry, l *storage.Log, id [16]byte) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if l.EndOffset() > 0 {
+		return fmt.Errorf("%s: its log has records but no topic id: %w", e.key, kerr.InconsistentTopicID)
+	}
+	if err := d.writeTopicID(e.key, id); err != nil {
+		return fmt.Errorf("%s: %w: %w", e.key, err, kerr.KafkaStorageError)
+	}
+	d.mu.Lock()
+	e.topicID = id
+	d.mu.Unlock()
+	e.settled.Store(false)
+	return nil
+}
+
+// passing tells trouble that another attempt may not have from damage that stays.
+func passing(err error) bool {
+	return vfs.IsNoSpace(err) || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.EINTR)
+}

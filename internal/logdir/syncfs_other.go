@@ -1,0 +1,5 @@
+//go:build !linux
+
+package logdir
+
+func (d *Dir) syncDisk() {}
