@@ -1,5 +1,10 @@
 package batch
 
+import (
+	"iter"
+	"slices"
+)
+
 // Record is one record. A nil Key or Value is null, an empty one is empty.
 type Record struct {
 	Offset    int64
@@ -13,4 +18,148 @@ type Record struct {
 type RecordHeader struct {
 	Key   string
 	Value []byte
+}
+
+// Records decodes the records of b, which is one whole batch of magic 2 or one message of magic 0 or 1; bytes
+// behind it are ignored. Offsets and timestamps are absolute, and the append time where the batch has one.
+// Keys and values alias b or, if it is compressed, one buffer of at most maxDecoded bytes (0: MaxDecodedBytes); they
+// may be kept but not changed. After an error there is nothing more. Checksums of magic 2 are the caller's (CheckCRC).
+func Records(b []byte, maxDecoded int) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		if magic, err := PeekMagic(b); err == nil && (magic == MagicV0 || magic == MagicV1) {
+			yieldLegacy(b, maxDecoded, yield)
+			return
+		}
+		h, whole, _, err := Next(b)
+		if err != nil {
+			yield(Record{}, err)
+			return
+		}
+		payload, err := decompress(h.Codec(), whole[HeaderSize:], maxDecoded, false)
+		if err != nil {
+			yield(Record{}, err)
+			return
+		}
+		yieldRecords(h, payload, yield)
+	}
+}
+
+func yieldRecords(h Header, payload []byte, yield func(Record, error) bool) {
+	if h.NumRecords < 0 {
+		yield(Record{}, invalid("batch of %d records", h.NumRecords))
+		return
+	}
+	at := 0
+	for i := range h.NumRecords {
+		r, end := parseRecord(payload, at, h)
+		if end < 0 {
+			yield(Record{}, invalid("record %d of %d does not parse", i, h.NumRecords))
+			return
+		}
+		at = end
+		if !yield(r, nil) {
+			return
+		}
+	}
+	if at != len(payload) {
+		yield(Record{}, invalid("%d bytes behind the last record", len(payload)-at))
+	}
+}
+
+// parseRecord parses the record at payload[at:] and returns where it ends, or -1.
+func parseRecord(payload []byte, at int, h Header) (Record, int) {
+	size, i := readVarint32(payload, at)
+	if i < 0 || size < 1 || int(size) > len(payload)-i {
+		return Record{}, -1
+	}
+	body := payload[i : i+int(size)]
+	end := i + int(size)
+
+	var r Record
+	timestampDelta, i := readVarint64(body, 1) // behind the attributes, which are unused
+	offsetDelta, i := readVarint32(body, i)
+	r.Key, i = readBytes(body, i)
+	r.Value, i = readBytes(body, i)
+	count, i := readVarint32(body, i)
+	if i < 0 || count < 0 || int(count) > (len(body)-i)/2 { // a header has two bytes at least
+		return Record{}, -1
+	}
+	if count > 0 {
+		r.Headers = make([]RecordHeader, count)
+	}
+	for n := range r.Headers {
+		var key []byte
+		key, i = readBytes(body, i)
+		if i < 0 || key == nil {
+			return Record{}, -1
+		}
+		r.Headers[n].Key = string(key)
+		r.Headers[n].Value, i = readBytes(body, i)
+	}
+	if i != len(body) {
+		return Record{}, -1
+	}
+	r.Offset = h.BaseOffset + int64(offsetDelta)
+	r.Timestamp = h.BaseTimestamp + timestampDelta
+	if h.LogAppendTime() {
+		r.Timestamp = h.MaxTimestamp
+	}
+	return r, end
+}
+
+// readBytes reads a length and that many bytes; a negative length is null, as in Kafka any is. An i of -1 stays.
+func readBytes(b []byte, i int) ([]byte, int) {
+	size, i := readVarint32(b, i)
+	if i < 0 || int(size) > len(b)-i {
+		return nil, -1
+	}
+	if size < 0 {
+		return nil, i
+	}
+	end := i + int(size)
+	return b[i:end:end], end
+}
+
+// appendRecord appends the record with the given deltas.
+func appendRecord(b []byte, r *Record, timestampDelta int64, offsetDelta int32) []byte {
+	size := recordBodySize(r, timestampDelta, offsetDelta)
+	b = slices.Grow(b, size+maxVarint32Size)
+	b = appendVarint(b, int64(size))
+	b = append(b, 0) // attributes
+	b = appendVarint(b, timestampDelta)
+	b = appendVarint(b, int64(offsetDelta))
+	b = appendBytes(b, r.Key)
+	b = appendBytes(b, r.Value)
+	b = appendVarint(b, int64(len(r.Headers)))
+	for i := range r.Headers {
+		b = appendVarint(b, int64(len(r.Headers[i].Key)))
+		b = append(b, r.Headers[i].Key...)
+		b = appendBytes(b, r.Headers[i].Value)
+	}
+	return b
+}
+
+func appendBytes(b, value []byte) []byte {
+	if value == nil {
+		return appendVarint(b, -1)
+	}
+	b = appendVarint(b, int64(len(value)))
+	return append(b, value...)
+}
+
+func recordBodySize(r *Record, timestampDelta int64, offsetDelta int32) int {
+	size := 1 + varintSize(timestampDelta) + varintSize(int64(offsetDelta)) +
+		bytesSize(r.Key) + bytesSize(r.Value) + varintSize(int64(len(r.Headers)))
+	for i := range r.Headers {
+		n := len(r.Headers[i].Key)
+		size += varintSize(int64(n)) + n + bytesSize(r.Headers[i].Value)
+	}
+	return size
+}
+
+func bytesSize(value []byte) int {
+	if value == nil {
+		return varintSize(-1)
+	}
+	return varintSize(int64(len(value))) + len(value)
 }
