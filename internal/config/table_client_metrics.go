@@ -5,12 +5,12 @@ func clientMetricsRows() []Row {
 	return []Row{
 		{Name: "interval.ms", Type: Int, Default: "300000", Importance: Medium,
 			Status: NotYet, Why: noTelemetry,
-			Doc: ""},
+			Doc: "How often clients send their metrics."},
 		{Name: "match", Type: List, Importance: Medium,
 			Status: NotYet, Why: noTelemetry,
-			Doc: ""},
+			Doc: "Clients that the subscription is for, as attribute=regular expression, separated by commas; empty means all."},
 		{Name: "metrics", Type: List, Importance: Medium,
 			Status: NotYet, Why: noTelemetry,
-			Doc: ""},
+			Doc: "Prefixes of the names of the metrics to send; * means all."},
 	}
 }
