@@ -207,6 +207,9 @@ func (d *Dir) Start() Start { return d.start.Start }
 // Recovered is closed when no log waits for its recovery any more, whether it went well or not.
 func (d *Dir) Recovered() <-chan struct{} { return d.recovered }
 
+// Len is the number of logs, offline ones included.
+func (d *Dir) Len() int { return len(d.entries(func(*entry) bool { return true })) }
+
 // Partitions lists the logs, offline ones included, sorted by topic and partition.
 func (d *Dir) Partitions() iter.Seq[PartitionRef] {
 	refs := d.refs()

@@ -57,6 +57,10 @@ func (m *manifest) encode() []byte {
 		b = m.entries[i].appendTo(b, previous)
 		previous = m.entries[i].topic
 	}
+	return appendChecksum(b)
+}
+
+func appendChecksum(b []byte) []byte {
 	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 

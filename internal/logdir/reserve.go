@@ -125,5 +125,5 @@ func (r *reserve) spend() bool {
 	return err == nil
 }
 
-// Usage is the disk under the directory, for DescribeLogDirs.
-func (d *Dir) Usage() (free, total uint64, err error) { return d.o.FS.Free(d.o.Path) }
+// Space is the disk under the directory, for DescribeLogDirs.
+func (d *Dir) Space() (free, total uint64, err error) { return d.o.FS.Free(d.o.Path) }
