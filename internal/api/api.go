@@ -66,7 +66,7 @@ type Result struct {
 }
 
 // Pending is an answer that something else has to happen for. The server flushes what it holds back, gives up the
-// read buffer, waits for Done, and calls Finish on the connection's goroutine.
+// read buffer, waits for Done, and calls Finish on a goroutine of the connection.
 type Pending struct {
 	// Done is closed when Finish would not wait. Nil means that Finish itself waits (on the controller, say),
 	// bounded by the request's own timeout and by Ctx; a row that Overlaps must set Done.
@@ -74,8 +74,9 @@ type Pending struct {
 	// Finish makes the answer; it is called exactly once, even when the connection is gone meanwhile, so it is the
 	// place to let go of what the request holds. It must not return another Pending.
 	Finish func() Result
-	// Cut, if set, is called at most once and from any goroutine when the broker stops or the connection ends: Done
-	// should then be closed soon. A long-polling Fetch answers with what it has.
+	// Cut asks for Done to be closed soon, because the broker stops or the client is gone: a long-polling Fetch then
+	// answers with what it has. It is called at most once, from any goroutine, perhaps after Finish. Whatever may
+	// wait for longer than a few seconds must set it, as nothing else ends the wait.
 	Cut func()
 }
 

@@ -106,3 +106,14 @@ func (b *Buffer) Reserve(n int) {
 	larger.B, b.B = b.B[:0], grown
 	larger.Free()
 }
+
+// AppendFunc lets f append to the buffer, as the codec's AppendTo does. What outgrows the buffer's memory lies in memory
+// of f's making from then on.
+func (b *Buffer) AppendFunc(f func([]byte) []byte) {
+	before := b.B
+	b.B = f(b.B)
+	if cap(before) != cap(b.B) {
+		outgrown := &Buffer{B: before[:0]}
+		outgrown.Free()
+	}
+}

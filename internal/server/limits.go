@@ -1,0 +1,147 @@
+package server
+
+import (
+	"context"
+	"math"
+	"sync"
+	"time"
+)
+
+// Limits bound what all clients together, and each of them, may take.
+type Limits struct {
+	RequestMaxBytes int   // socket.request.max.bytes.
+	QueuedMaxBytes  int64 // queued.max.request.bytes: requests that are read and not finished. 0 is no limit.
+	MaxConnections  int   // max.connections: beyond it nothing is accepted until a connection closes.
+	// MaxConnectionsPerIP is max.connections.per.ip: beyond it connections are accepted and closed.
+	MaxConnectionsPerIP int
+	// PerIP is max.connections.per.ip.overrides, by address.
+	PerIP   map[string]int
+	MaxIdle time.Duration // connections.max.idle.ms.
+}
+
+// withDefaults fills in Kafka's defaults where nothing was said.
+func (l Limits) withDefaults() Limits {
+	if l.RequestMaxBytes <= 0 {
+		l.RequestMaxBytes = 100 << 20
+	}
+	if l.MaxConnections <= 0 {
+		l.MaxConnections = math.MaxInt32
+	}
+	if l.MaxConnectionsPerIP <= 0 && l.PerIP == nil {
+		l.MaxConnectionsPerIP = math.MaxInt32
+	}
+	if l.MaxIdle <= 0 {
+		l.MaxIdle = 10 * time.Minute
+	}
+	return l
+}
+
+func (l *Limits) connectionsOf(ip string) int {
+	if n, set := l.PerIP[ip]; set {
+		return n
+	}
+	return l.MaxConnectionsPerIP
+}
+
+// budget is the bytes that requests in flight may take in the whole process. As long as any are left, a request of any
+// size is let in, as in Kafka: so a large one never starves behind small ones, and the limit is exceeded by one request
+// at most. Those that wait are let in in the order in which they came.
+type budget struct {
+	mu      sync.Mutex // Guards the fields below.
+	limit   int64
+	used    int64
+	waiters []*waiter
+}
+
+// waiter is a place in the line. Its bytes are taken for it when its turn comes.
+type waiter struct {
+	n    int64
+	turn chan struct{}
+}
+
+func newBudget() *budget { return &budget{limit: math.MaxInt64} }
+
+func (b *budget) resize(limit int64) {
+	if limit <= 0 {
+		limit = math.MaxInt64
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.limit = limit
+	b.admit()
+}
+
+// try takes n bytes if it need not wait for them.
+func (b *budget) try(n int64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.waiters) > 0 || b.used >= b.limit {
+		return false
+	}
+	b.used += n
+	return true
+}
+
+// acquire takes n bytes, waiting for them until ctx ends.
+func (b *budget) acquire(ctx context.Context, n int64) error {
+	b.mu.Lock()
+	w := &waiter{n: n, turn: make(chan struct{})}
+	b.waiters = append(b.waiters, w)
+	b.admit()
+	b.mu.Unlock()
+	select {
+	case <-w.turn:
+		return nil
+	case <-ctx.Done():
+		b.leave(w)
+		return ctx.Err()
+	}
+}
+
+// leave gives up a place, or what was taken if its turn had come meanwhile.
+func (b *budget) leave(w *waiter) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i := range b.waiters {
+		if b.waiters[i] == w {
+			b.waiters = append(b.waiters[:i], b.waiters[i+1:]...)
+			return
+		}
+	}
+	b.used -= w.n
+	b.admit()
+}
+
+// charge takes n bytes without waiting: for what cannot be put off, an answer that is already made.
+func (b *budget) charge(n int64) {
+	b.mu.Lock()
+	b.used += n
+	b.mu.Unlock()
+}
+
+func (b *budget) release(n int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.used -= n
+	if b.used < 0 {
+		panic("server: more bytes released than were taken")
+	}
+	b.admit()
+}
+
+// admit lets in whoever is first in line, as long as anything is left.
+func (b *budget) admit() {
+	for len(b.waiters) > 0 && b.used < b.limit {
+		w := b.waiters[0]
+		b.waiters = b.waiters[1:]
+		b.used += w.n
+		close(w.turn)
+	}
+}
+
+// pressed reports whether anyone waits for bytes: then those who hold some without using them are let go sooner.
+func (b *budget) pressed() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.waiters) > 0
+}

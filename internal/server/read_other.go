@@ -1,0 +1,12 @@
+//go:build !unix
+
+package server
+
+// read reads once. Here a connection cannot wait for bytes without a buffer to put them in.
+func (c *conn) read() (int, error) {
+	c.incoming.readInto(c.socket.Read)
+	return c.incoming.n, c.incoming.err
+}
+
+// gone reports whether the peer has closed or reset the connection; here that shows only when it is used.
+func (c *conn) gone() bool { return false }

@@ -1,0 +1,56 @@
+//go:build unix
+
+package server
+
+import (
+	"errors"
+	"io"
+	"syscall"
+)
+
+// read reads once. The buffer is taken when the socket is readable, not before.
+func (c *conn) read() (int, error) {
+	in := &c.incoming
+	if c.raw == nil {
+		in.readInto(c.socket.Read)
+		return in.n, in.err
+	}
+	err := c.raw.Read(func(fd uintptr) bool {
+		in.readInto(func(p []byte) (int, error) { return readDescriptor(int(fd), p) })
+		return !errors.Is(in.err, syscall.EAGAIN)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return in.n, in.err
+}
+
+func readDescriptor(fd int, p []byte) (int, error) {
+	for {
+		n, err := syscall.Read(fd, p)
+		switch {
+		case errors.Is(err, syscall.EINTR):
+			continue
+		case err != nil:
+			return 0, err
+		case n == 0:
+			return 0, io.EOF
+		}
+		return n, nil
+	}
+}
+
+// gone reports whether the peer has closed or reset the connection, without taking bytes from it.
+func (c *conn) gone() bool {
+	if c.raw == nil {
+		return false
+	}
+	over := false
+	err := c.raw.Control(func(fd uintptr) {
+		var one [1]byte
+		n, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		over = err == nil && n == 0 ||
+			err != nil && !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.EINTR)
+	})
+	return err != nil || over
+}
