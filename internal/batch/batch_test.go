@@ -174,7 +174,7 @@ func TestATransactionMarkerIsReadBack(t *testing.T) {
 		if err != nil || got != want {
 			t.Fatalf("%+v %v", got, err)
 		}
-		if _, err := Check(b, CheckOptions{Origin: FromCoordinator, Compacted: true, Codec: CodecZstd, BeforeMaxMs: math.MaxInt64}); err != nil {
+		if _, err := Check(b, CheckOptions{Origin: FromCoordinator, Compacted: true, Codec: CodecZstd, BeforeMaxMs: math.MaxInt64, AfterMaxMs: math.MaxInt64}); err != nil {
 			t.Fatal(err)
 		}
 	}
