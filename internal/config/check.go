@@ -123,23 +123,20 @@ func gzipLevel() Check {
 
 // throttledReplicas allows "*" or partition:broker pairs.
 func throttledReplicas() Check {
+	const form = "[partitionId]:[brokerId],[partitionId]:[brokerId],..."
 	pair := regexp.MustCompile(`^\d+:\d+$`)
-	return Check{
-		Allowed: "[partitionId]:[brokerId],[partitionId]:[brokerId],...",
-		plain:   true,
-		problem: func(_ string, value any) string {
-			list := value.([]string)
-			if len(list) == 0 || slices.Equal(list, []string{"*"}) {
-				return ""
-			}
-			for _, entry := range list {
-				if !pair.MatchString(entry) {
-					return fmt.Sprintf("Literal value %s is not in the form [partitionId]:[brokerId],[partitionId]:[brokerId],...", entry)
-				}
-			}
+	return Check{Allowed: form, problem: func(name string, value any) string {
+		list := value.([]string)
+		if len(list) == 0 || slices.Equal(list, []string{"*"}) {
 			return ""
-		},
-	}
+		}
+		for _, entry := range list {
+			if !pair.MatchString(entry) {
+				return name + " must be the literal '*' or a list of replicas in the following format: " + form
+			}
+		}
+		return ""
+	}}
 }
 
 // offsetReset allows latest, earliest and by_duration with an ISO 8601 duration.
@@ -147,7 +144,7 @@ func offsetReset() Check {
 	duration := regexp.MustCompile(`^P(\d+D)?(T(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?$`)
 	return Check{
 		Allowed: "[latest, earliest, by_duration:PnDTnHnMn.nS]",
-		problem: func(_ string, value any) string {
+		problem: func(name string, value any) string {
 			text := strings.ToLower(value.(string))
 			if text == "latest" || text == "earliest" {
 				return ""
@@ -156,7 +153,7 @@ func offsetReset() Check {
 			if found && duration.MatchString(strings.ToUpper(span)) && !strings.HasSuffix(span, "t") && len(span) > 1 {
 				return ""
 			}
-			return "Value must be latest, earliest or by_duration:<ISO 8601 duration>"
+			return fmt.Sprintf("Invalid value `%s` for configuration %s. The value must be either 'earliest', 'latest' or of the format 'by_duration:<PnDTnHnMn.nS>'.", value, name)
 		},
 	}
 }

@@ -118,7 +118,7 @@ type Row struct {
 	Type       Type
 	Default    string // in Kafka's notation
 	Null       bool   // no default: the value is null until somebody sets it
-	Kafka      string // Kafka's default where ours differs, for the documentation
+	Kafka      string // Kafka's default where ours differs; [kafkaHasNone] where it demands a value
 	Check      Check
 	Importance Importance
 	Update     Update
@@ -126,11 +126,15 @@ type Row struct {
 	Status     Status
 	Why        string // what is lost, what stands in its place, or why it is refused
 	Internal   bool   // not described unless it is set
+	Dynamic    bool   // has no place in server.properties: only set while the broker runs
 	Doc        string
 
 	scope Scope
 	index int
 }
+
+// kafkaHasNone stands in Row.Kafka for settings that Kafka does not start without.
+const kafkaHasNone = "none: it must be set"
 
 // Scope returns what the setting belongs to.
 func (r *Row) Scope() Scope { return r.scope }
@@ -143,4 +147,5 @@ func (r *Row) Sensitive() bool { return r.Type == Password }
 type Synonym struct {
 	Name  string
 	Times int64
+	First bool // the broker's is a list, of which the first entry counts
 }

@@ -123,7 +123,7 @@ func (v *Values) checkLimits() error {
 
 func (v *Values) checkTopicDefaults() error {
 	if TopicRetentionMs.Of(v) == 0 {
-		return errors.New("log.retention.ms must be unlimited (-1) or, equal or greater than 1")
+		return errors.New("log.retention.ms must be unlimited (-1) or at least 1")
 	}
 	return checkTopicTogether(v)
 }

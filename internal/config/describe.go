@@ -62,7 +62,7 @@ func describeScope(v *Values, scope Scope, own Origin, overrides map[string]stri
 // inheritedSynonyms are what a topic or group setting would be without being set.
 func (v *Values) inheritedSynonyms(row *Row) []DescribedSynonym {
 	if len(row.Synonyms) > 0 {
-		return v.layers.synonyms(brokerSynonyms(row.Synonyms[0].Name), false)
+		return v.layers.synonyms(row.Synonyms[0].Name, false)
 	}
 	if row.scope == Group && !row.Null {
 		value := format(row.defaultValue())
@@ -94,12 +94,12 @@ func DescribeBroker(v *Values) []Description {
 	described := make([]Description, 0, len(rows))
 	for i := range rows {
 		row := &rows[i]
-		if row.Internal && !v.isSet(row) {
+		if (row.Internal || row.Dynamic) && !v.isSet(row) {
 			continue
 		}
 		d := row.describe(v.parsed[Broker][i])
 		d.ReadOnly = row.Update == ReadOnly
-		d.Synonyms = v.layers.synonyms(brokerSynonyms(row.Name), d.Sensitive)
+		d.Synonyms = v.layers.synonyms(row.Name, d.Sensitive)
 		d.Origin = firstOrigin(d.Synonyms)
 		described = append(described, d)
 	}
@@ -148,9 +148,11 @@ func brokerSynonyms(name string) []string {
 	return []string{name}
 }
 
-// synonyms lists what was set under several names, outermost layer first, defaults last. The
-// first name is the one described, and what ranks before it is left out, as Kafka does.
-func (l *layers) synonyms(names []string, sensitive bool) []DescribedSynonym {
+// synonyms lists what was set under the names that mean the same as the one described,
+// outermost layer first, defaults last. Like Kafka it leaves out what ranks before the first
+// appearance of the described name itself, and everything if there is none.
+func (l *layers) synonyms(described string, sensitive bool) []DescribedSynonym {
+	names := brokerSynonyms(described)
 	var list []DescribedSynonym
 	add := func(name, text string, origin Origin) {
 		synonym := DescribedSynonym{Name: name, Origin: origin}
@@ -174,7 +176,11 @@ func (l *layers) synonyms(names []string, sensitive bool) []DescribedSynonym {
 			add(name, text, FromDefault)
 		}
 	}
-	return list
+	first := slices.IndexFunc(list, func(s DescribedSynonym) bool { return s.Name == described })
+	if first < 0 {
+		return nil
+	}
+	return list[first:]
 }
 
 func (l *layers) defaultText(name string) (string, bool) {
@@ -182,7 +188,7 @@ func (l *layers) defaultText(name string) (string, bool) {
 		return text, true
 	}
 	row, found := Lookup(Broker, name)
-	if !found || row.Null {
+	if !found || row.Null || row.Dynamic || row.Kafka == kafkaHasNone {
 		return "", false
 	}
 	return format(row.defaultValue()), true
@@ -206,9 +212,9 @@ func (l *layers) unlisted() []string {
 func (l *layers) describeUnlisted(name string) Description {
 	d := Description{Name: name, Sensitive: true, ReadOnly: true}
 	if row, found := brokerRow(name); found {
-		d.Sensitive, d.ReadOnly, d.Type, d.Doc = row.Sensitive(), row.Update == ReadOnly, row.Type, row.Doc
+		d.Sensitive, d.Type, d.Doc = row.Sensitive(), row.Type, row.Doc
 	}
-	d.Synonyms = l.synonyms(brokerSynonyms(name), d.Sensitive)
+	d.Synonyms = l.synonyms(name, d.Sensitive)
 	d.Origin = firstOrigin(d.Synonyms)
 	if set, found := l.find(name); found && !d.Sensitive {
 		d.Value = &set.text

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"maps"
 	"regexp"
 	"slices"
@@ -20,7 +21,7 @@ func CheckTopic(name, value string) error {
 
 func unknownOf(scope Scope, name string) error {
 	if scope == ClientMetrics {
-		return whole("Unknown client metrics configuration: %s", name)
+		return invalidRequest(whole("Unknown client metrics configuration: %s", name))
 	}
 	return whole("Unknown %s config name: %s", scope, name)
 }
@@ -51,6 +52,17 @@ func checkTopicTogether(v *Values) error {
 // when perBroker is false. Kafka takes names that it does not know. Errors are its
 // INVALID_REQUEST.
 func CheckBrokerConfigs(broker *Values, configs map[string]string, perBroker bool) error {
+	return invalidRequest(checkBrokerConfigs(broker, configs, perBroker))
+}
+
+func invalidRequest(err error) error {
+	if problem, is := errors.AsType[*ValueError](err); is {
+		problem.InvalidRequest = true
+	}
+	return err
+}
+
+func checkBrokerConfigs(broker *Values, configs map[string]string, perBroker bool) error {
 	names := slices.Sorted(maps.Keys(configs))
 	if err := checkBrokerNames(names, perBroker); err != nil {
 		return err
@@ -130,6 +142,15 @@ func checkBrokerTogether(broker *Values, configs map[string]string, perBroker bo
 	if len(problems) > 0 {
 		return problems[0]
 	}
+	if TopicRetentionMs.Of(changed) == 0 {
+		return whole("requirement failed: log.retention.ms must be unlimited (-1) or, greater than or equal to 1")
+	}
+	if err := checkThreads(broker, changed); err != nil {
+		return err
+	}
+	if _, err := changed.ConnectionsPerIP(); err != nil {
+		return err
+	}
 	return checkTopicTogether(changed)
 }
 
@@ -143,14 +164,14 @@ func CheckGroupConfigs(broker *Values, configs map[string]string) error {
 }
 
 // CheckClientMetricsConfigs checks everything that is to be set for a client metrics
-// subscription. Errors are Kafka's INVALID_REQUEST.
+// subscription. Errors are Kafka's INVALID_CONFIG, or INVALID_REQUEST where they say so.
 func CheckClientMetricsConfigs(configs map[string]string) error {
 	if err := checkAlone(ClientMetrics, configs); err != nil {
 		return err
 	}
 	text, found := configs["interval.ms"]
 	if interval, err := strconv.Atoi(strings.TrimSpace(text)); found && (err != nil || interval < 100 || interval > 3600000) {
-		return whole("Invalid value %s for interval.ms, interval must be between 100 and 3600000 (1 hour)", text)
+		return invalidRequest(whole("Invalid value %s for interval.ms, interval must be between 100 and 3600000 (1 hour)", text))
 	}
 	return checkMatches(splitList(configs["match"]))
 }
@@ -180,6 +201,28 @@ func checkAlone(scope Scope, configs map[string]string) error {
 		row, _ := Lookup(scope, name)
 		if _, err := row.parse(configs[name]); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// checkThreads refuses to more than double or halve a number of threads at once, as Kafka does:
+// most are not needed here, but scripts that step up to a number must find the same steps.
+func checkThreads(before, after *Values) error {
+	for _, name := range []string{"num.io.threads", "num.network.threads", "num.replica.fetchers", "num.recovery.threads.per.data.dir", "background.threads", "log.cleaner.threads"} {
+		was, is := before.number(Broker, name), after.number(Broker, name)
+		problem := ""
+		switch {
+		case is == was:
+		case is <= 0:
+			problem = "value should be at least 1"
+		case is < was/2:
+			problem = "value should be at least half the current value " + formatBound(was)
+		case is > was*2:
+			problem = "value should not be greater than double the current value " + formatBound(was)
+		}
+		if problem != "" {
+			return whole("Dynamic thread count update validation failed for %s=%s, %s", name, formatBound(is), problem)
 		}
 	}
 	return nil

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 )
@@ -12,11 +11,11 @@ func (v *Values) ConnectionsPerIP() (map[string]int, error) {
 	for _, entry := range splitList(MaxConnectionsPerIPOverrides.Of(v)) {
 		i := strings.LastIndexByte(entry, ':')
 		if i <= 0 {
-			return nil, fmt.Errorf("max.connections.per.ip.overrides: %q does not have the form <host>:<connections>", entry)
+			return nil, whole("max.connections.per.ip.overrides: %q does not have the form <host>:<connections>", entry)
 		}
 		limit, err := strconv.ParseUint(entry[i+1:], 10, 31)
 		if err != nil {
-			return nil, fmt.Errorf("max.connections.per.ip.overrides: %q does not have the form <host>:<connections>", entry)
+			return nil, whole("max.connections.per.ip.overrides: %q does not have the form <host>:<connections>", entry)
 		}
 		limits[strings.Trim(entry[:i], "[]")] = int(limit)
 	}

@@ -48,6 +48,7 @@ func LoadBroker(sources ...Source) (*Values, []Warning, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	pairNodeID(l.static)
 	v, err := resolve(l, func(error) {}) // every text was checked above
 	if err == nil {
 		err = v.crossCheck()
@@ -56,6 +57,18 @@ func LoadBroker(sources ...Source) (*Values, []Warning, error) {
 		return nil, nil, err
 	}
 	return v, warnings, nil
+}
+
+// pairNodeID lets node.id and its former name stand for each other.
+func pairNodeID(static map[string]string) {
+	id, isNode := static["node.id"]
+	old, isBroker := static["broker.id"]
+	switch {
+	case isNode && !isBroker:
+		static["broker.id"] = id
+	case isBroker && !isNode:
+		static["node.id"] = old
+	}
 }
 
 // checkNames looks at each setting alone.

@@ -20,6 +20,8 @@ type ValueError struct {
 	Value   string
 	Problem string
 	Plain   bool // Problem is a whole sentence
+	// InvalidRequest marks what Kafka answers with INVALID_REQUEST instead of INVALID_CONFIG.
+	InvalidRequest bool
 }
 
 func (e *ValueError) Error() string {
@@ -38,17 +40,27 @@ func whole(format string, args ...any) error {
 // Go type: bool, string, int32, int16, int64, float64, []string or Secret.
 func (r *Row) parse(text string) (any, error) {
 	value, problem := parseType(r.Type, strings.TrimSpace(text))
-	if problem == "" && r.Check.problem != nil {
+	if problem != "" {
+		return nil, &ValueError{Name: r.Name, Value: text, Problem: problem}
+	}
+	if r.Check.problem != nil {
 		problem = r.Check.problem(r.Name, value)
 	}
-	if problem == "" {
-		return value, nil
+	if problem != "" {
+		return nil, &ValueError{Name: r.Name, Value: show(value), Problem: problem, Plain: r.Check.plain}
 	}
-	shown := text
-	if r.Sensitive() {
-		shown = Secret(text).String()
+	return value, nil
+}
+
+// show writes a value as messages show it: lists in brackets, secrets hidden.
+func show(value any) string {
+	switch v := value.(type) {
+	case []string:
+		return "[" + strings.Join(v, ", ") + "]"
+	case Secret:
+		return v.String()
 	}
-	return nil, &ValueError{Name: r.Name, Value: shown, Problem: problem, Plain: r.Check.plain}
+	return format(value)
 }
 
 func parseType(t Type, text string) (any, string) {
@@ -89,12 +101,12 @@ func parseInteger(t Type, text string) (any, string) {
 	return n, ""
 }
 
-// parseDouble takes what Java takes, which is what Go takes apart from
-// hexadecimal, underscores and the spelling of infinity.
+// parseDouble takes what Java takes, apart from hexadecimal, infinity and what is not a
+// number: no setting means anything with these.
 func parseDouble(text string) (any, string) {
 	number := strings.TrimRight(text, "dDfF")
 	n, err := strconv.ParseFloat(number, 64)
-	if err != nil && !math.IsInf(n, 0) || strings.ContainsAny(number, "_xXiI") {
+	if err != nil || math.IsNaN(n) || strings.ContainsAny(number, "_xXiI") {
 		return nil, "Not a number of type DOUBLE"
 	}
 	return n, ""

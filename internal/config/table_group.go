@@ -122,7 +122,7 @@ func groupRows() []Row {
 		{Name: "group.streams.num.warmup.replicas", Type: Int, Default: "2", Check: atLeast(0), Importance: Medium, Internal: true,
 			Status: NotYet, Why: noStreamsGroups,
 			Doc: "How many tasks may be rebuilt elsewhere at once to even out the load."},
-		{Name: "group.streams.rack.aware.assignment.tags", Type: List, Importance: Low,
+		{Name: "group.streams.rack.aware.assignment.tags", Type: List, Check: listOf(true), Importance: Low,
 			Status: NotYet, Why: noStreamsGroups,
 			Doc: "Client tags by which spare copies of a task's state are spread."},
 		{Name: "group.streams.session.timeout.ms", Type: Int, Default: "45000", Check: atLeast(1), Importance: Medium,

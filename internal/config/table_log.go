@@ -11,7 +11,7 @@ func logRows() []Row {
 			Doc: "Codec in which records are stored: 'producer' keeps what the producer chose, 'uncompressed' none, any other makes the broker recompress."},
 		{Name: "compression.zstd.level", Type: Int, Default: "3", Check: between(-131072, 22), Importance: Medium, Update: ClusterWide,
 			Doc: "Effort of zstd where the broker itself compresses: higher is smaller and slower, negative trades size for speed."},
-		{Name: "cordoned.log.dirs", Type: List, Importance: Medium, Update: PerBroker,
+		{Name: "cordoned.log.dirs", Type: List, Check: listOf(true), Importance: Medium, Update: PerBroker,
 			Status: NotYet, Why: noMoves,
 			Doc: "Data directories that get no new partitions; * means all."},
 		{Name: "log.cleanup.policy", Type: List, Default: "delete", Check: listOf(true, "compact", "delete"), Importance: Medium, Update: ClusterWide,

@@ -11,7 +11,7 @@ func serverRows() []Row {
 		{Name: "background.threads", Type: Int, Default: "10", Check: atLeast(1), Update: ClusterWide,
 			Status: NoEffect, Why: noThreadPools,
 			Doc: "Threads that Kafka uses for chores in the background."},
-		{Name: "config.providers", Type: List, Importance: Low, Update: ClusterWide,
+		{Name: "config.providers", Type: List, Check: listOf(true), Importance: Low, Update: ClusterWide,
 			Status: NotYet, Why: noProviders,
 			Doc: "Names of the plug-ins that resolve ${provider:key} in values, each configured by config.providers.<name>.…"},
 		{Name: "controlled.shutdown.enable", Type: Boolean, Default: "true", Importance: Medium,

@@ -3,6 +3,7 @@ package config
 import (
 	"maps"
 	"strconv"
+	"strings"
 )
 
 // Values are the resolved settings of a broker, or of one topic or group on it. They
@@ -114,7 +115,7 @@ func (r *Row) inherited(l *layers) any {
 	}
 	set, found := l.find(names...)
 	if !found {
-		return r.defaultValue()
+		return r.inheritedDefault()
 	}
 	for _, synonym := range r.Synonyms {
 		if synonym.Name == set.name {
@@ -126,9 +127,28 @@ func (r *Row) inherited(l *layers) any {
 	return r.defaultValue()
 }
 
+// inheritedDefault is the row's own default, or that of its broker setting when it has none.
+func (r *Row) inheritedDefault() any {
+	if !r.Null || len(r.Synonyms) == 0 {
+		return r.defaultValue()
+	}
+	row, found := Lookup(Broker, r.Synonyms[0].Name)
+	if !found || row.Null {
+		return nil
+	}
+	value, err := r.parse(r.Synonyms[0].convert(row.Default))
+	if err != nil {
+		panic("config: default of " + r.Name + ": " + err.Error())
+	}
+	return value
+}
+
 // convert turns a broker setting's text into that of the topic setting. Negative times
 // all mean "unlimited", whose notation for topics is -1.
 func (s Synonym) convert(text string) string {
+	if s.First {
+		text, _, _ = strings.Cut(text, ",")
+	}
 	if s.Times == 0 {
 		return text
 	}
