@@ -21,7 +21,7 @@ type Edit struct {
 
 // forks says which trees of the next image are already this edit's own.
 type forks struct {
-	topics, topicNames, brokers, controllers, configs, quotas, acls, scram, tokens bool
+	topics, topicNames, alike, brokers, controllers, configs, quotas, acls, scram, tokens bool
 }
 
 // touched is what the records so far may have changed.

@@ -3,6 +3,7 @@ package meta
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // maxPartitionIndex bounds what a broken partition id can allocate.
@@ -45,6 +46,10 @@ func (e *Edit) createTopic(r *TopicRecord) error {
 	e.touched.topics[t.ID] = struct{}{}
 	mutable(&e.next.topics, &e.forked.topics).Set(t.Name, t)
 	mutable(&e.next.topicNames, &e.forked.topicNames).Set(string(t.ID[:]), t.Name)
+	if names := e.next.TopicsAlike(t.Name); strings.ContainsAny(t.Name, "._") {
+		names = append(names[:len(names):len(names)], t.Name)
+		mutable(&e.next.alike, &e.forked.alike).Set(unifiedName(t.Name), names)
+	}
 	return nil
 }
 
@@ -57,12 +62,27 @@ func (e *Edit) removeTopic(r *RemoveTopicRecord) error {
 	e.touched.topics[t.ID] = struct{}{}
 	mutable(&e.next.topics, &e.forked.topics).Delete(t.Name)
 	mutable(&e.next.topicNames, &e.forked.topicNames).Delete(string(t.ID[:]))
+	e.forgetAlike(t.Name)
 	resource := ConfigResource{Type: ResourceTopic, Name: t.Name}
 	if e.next.Config(resource.Type, resource.Name) != nil {
 		e.touched.configs[resource] = struct{}{}
 		e.setConfigs(resource, nil)
 	}
 	return nil
+}
+
+func (e *Edit) forgetAlike(name string) {
+	names := e.next.TopicsAlike(name)
+	i := slices.Index(names, name)
+	if i < 0 {
+		return
+	}
+	alike := mutable(&e.next.alike, &e.forked.alike)
+	if len(names) == 1 {
+		alike.Delete(unifiedName(name))
+		return
+	}
+	alike.Set(unifiedName(name), slices.Concat(names[:i], names[i+1:]))
 }
 
 // ownTopic is the topic in a copy that this edit may write to.

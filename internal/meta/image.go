@@ -2,6 +2,7 @@ package meta
 
 import (
 	"iter"
+	"strings"
 
 	"github.com/tidwall/btree"
 )
@@ -12,7 +13,8 @@ import (
 // that an Image returns may be written to.
 type Image struct {
 	topics      tree[string, *Topic]
-	topicNames  tree[string, string] // by topic id, its bytes as a string
+	topicNames  tree[string, string]   // by topic id, its bytes as a string
+	alike       tree[string, []string] // topic names with '.' or '_', by unifiedName
 	brokers     tree[int32, *Broker]
 	controllers tree[int32, *Controller]
 	configs     tree[string, *resourceConfigs] // by configKey
@@ -137,6 +139,17 @@ func (im *Image) TopicsFrom(name string) iter.Seq[*Topic] { return im.topics.val
 
 // NumTopics counts the topics.
 func (im *Image) NumTopics() int { return im.topics.len() }
+
+// TopicsAlike are the topics whose names equal name but for '.' in place of '_'
+// or the other way round, name itself among them if it exists. Metrics cannot
+// tell them apart.
+func (im *Image) TopicsAlike(name string) []string {
+	names, _ := im.alike.get(unifiedName(name))
+	return names
+}
+
+// unifiedName is the name with every '.' as '_'.
+func unifiedName(name string) string { return strings.ReplaceAll(name, ".", "_") }
 
 // Partition finds one partition of a topic.
 func (im *Image) Partition(topic string, partition int32) (*Partition, bool) {
