@@ -16,8 +16,8 @@ func Leave(r *kmsg.LeaveGroupRequest, reply Reply) Event {
 			members = []kmsg.LeaveGroupRequestMember{{MemberID: r.MemberID}}
 		}
 		response := e.leave(r.Group, members)
-		if r.Version < batchLeaveVersion && response.ErrorCode == 0 && len(response.Members) > 0 {
-			response.ErrorCode = response.Members[0].ErrorCode
+		if r.Version < batchLeaveVersion && response.ErrorCode == 0 {
+			response.ErrorCode, response.Members = response.Members[0].ErrorCode, nil
 		}
 		e.answer(r, reply, response)
 	})
