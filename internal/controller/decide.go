@@ -17,7 +17,8 @@ func Handles(key int16) bool {
 	switch kmsg.Key(key) {
 	case kmsg.CreateTopics, kmsg.DeleteTopics, kmsg.CreatePartitions,
 		kmsg.AlterConfigs, kmsg.IncrementalAlterConfigs, kmsg.AllocateProducerIDs,
-		kmsg.BrokerRegistration, kmsg.BrokerHeartbeat, kmsg.UnregisterBroker:
+		kmsg.BrokerRegistration, kmsg.BrokerHeartbeat, kmsg.UnregisterBroker,
+		kmsg.AlterPartition, kmsg.ElectLeaders, kmsg.UpdateFeatures, kmsg.AssignReplicasToDirs:
 		return true
 	}
 	return false
@@ -47,6 +48,14 @@ func Decide(s State, request kmsg.Request, env Env) Decision {
 		response = d.brokerHeartbeat(r)
 	case *kmsg.UnregisterBrokerRequest:
 		response = d.unregisterBroker(r)
+	case *kmsg.AlterPartitionRequest:
+		response = d.alterPartition(r)
+	case *kmsg.ElectLeadersRequest:
+		response = d.electLeaders(r)
+	case *kmsg.UpdateFeaturesRequest:
+		response = d.updateFeatures(r)
+	case *kmsg.AssignReplicasToDirsRequest:
+		response = d.assignReplicasToDirs(r)
 	default:
 		panic(fmt.Sprintf("controller: a request of key %d", request.Key()))
 	}

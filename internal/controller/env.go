@@ -19,6 +19,10 @@ type Env struct {
 	// even where it does not rise.
 	NextOffset int64
 
+	// NodeID is the controller's.
+	NodeID int32
+	// KRaftVersion is the quorum's level of kraft.version.
+	KRaftVersion int16
 	// ClusterID is the cluster's; registrations must name it.
 	ClusterID string
 	// BrokerID is the broker that took the request from a client, which alone

@@ -140,7 +140,7 @@ func (e *Edit) changePartition(r *PartitionChangeRecord) error {
 	if r.PartitionID < 0 || int(r.PartitionID) >= len(t.Partitions) || !t.Partitions[r.PartitionID].Exists() {
 		return fmt.Errorf("%s for partition %s-%d, which does not exist", r.Kind(), t.Name, r.PartitionID)
 	}
-	p, err := t.Partitions[r.PartitionID].merge(r)
+	p, err := t.Partitions[r.PartitionID].Merge(r)
 	if err != nil {
 		return fmt.Errorf("%s for partition %s-%d: %w", r.Kind(), t.Name, r.PartitionID, err)
 	}
@@ -148,9 +148,9 @@ func (e *Edit) changePartition(r *PartitionChangeRecord) error {
 	return nil
 }
 
-// merge is p with the change. Naming a leader, even the same one, begins a new
+// Merge is p with the change. Naming a leader, even the same one, begins a new
 // leader epoch.
-func (p *Partition) merge(r *PartitionChangeRecord) (*Partition, error) {
+func (p *Partition) Merge(r *PartitionChangeRecord) (*Partition, error) {
 	next := *p
 	next.PartitionEpoch++
 	replace(&next.Replicas, r.Replicas)
