@@ -11,6 +11,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/barnabas-mq/barnabas/internal/config"
+	"github.com/barnabas-mq/barnabas/internal/meta"
 	"github.com/barnabas-mq/barnabas/internal/wire"
 )
 
@@ -101,14 +103,26 @@ type Controller interface {
 }
 
 // Broker is what requests may touch. The node fills it in before the first request and does not change it later.
-// Fields belong to the requests that use them; a handler must not reach into another's.
+// Fields belong to the requests that use them; a handler must not reach into another's. Close ends what it started.
 type Broker struct {
 	NodeID    int32
 	ClusterID string
 	Logger    *slog.Logger
 	Now       func() time.Time
 
+	// Image is the committed metadata as this broker acts on it.
+	Image func() *meta.Image
+	// AwaitImage waits until the image is as wanted, or ctx ends.
+	AwaitImage func(ctx context.Context, wanted func(*meta.Image) bool) error
+	// MetadataOffset is the offset of the metadata log that Image is at.
+	MetadataOffset func() int64
+	// Config is this broker's settings as they are now.
+	Config     func() *config.Values
 	Controller Controller
+	// LogLevel is the level of the root logger, which is the only one; nil if it cannot be changed.
+	LogLevel *slog.LevelVar
+
+	creations creations
 }
 
 func respond(response kmsg.Response) Result { return Result{Response: response} }

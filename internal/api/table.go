@@ -5,6 +5,16 @@ package api
 // broke clients that are still in use.
 func Table() []Row {
 	return []Row{
+		{Key: 3, Min: 0, Max: 13, Handle: (*Broker).metadata},
 		{Key: 18, Min: 0, Max: 5, Handle: (*Broker).apiVersions},
+		{Key: 19, Min: 0, Max: 7, Handle: (*Broker).createTopics},
+		{Key: 20, Min: 0, Max: 6, Handle: (*Broker).deleteTopics},
+		{Key: 32, Min: 0, Max: 4, Handle: (*Broker).describeConfigs},
+		{Key: 33, Min: 0, Max: 2, Handle: (*Broker).alterConfigs},
+		{Key: 37, Min: 0, Max: 3, Handle: (*Broker).createPartitions},
+		{Key: 44, Min: 0, Max: 1, Handle: (*Broker).incrementalAlterConfigs},
+		{Key: 60, Min: 0, Max: 2, Handle: (*Broker).describeCluster},
+		{Key: 74, Min: 0, Max: 1, Handle: (*Broker).listConfigResources},
+		{Key: 75, Min: 0, Max: 0, Handle: (*Broker).describeTopicPartitions},
 	}
 }
