@@ -54,8 +54,8 @@ type Options struct {
 	// touches no file at all.
 	Manifest *ManifestEntry
 
-	// Appended, when set, is called after each append with its size, under the log's lock: it must not block or call
-	// the log.
+	// Appended, when set, is called after each append with its size, and with 0 when the start or end offset
+	// moved otherwise, under the log's lock: it must not block or call the log.
 	Appended func(l *Log, bytes int)
 
 	// SkipRecoveryScan leaves out the check of a log's tail after an unclean stop. Only the crash tests set it, to
