@@ -83,31 +83,26 @@ func (a *appender) handle(tasks []appendTask) error {
 	return nil
 }
 
-// persist writes what the messages carry, and syncs if anybody is to be told. A full disk is waited for: nothing is lost by
-// it, and what others wait for is bounded by Options.MaxInFlightBytes.
+// persist writes and syncs what the messages carry. A full disk is waited for: nothing is lost by it, and what others wait
+// for is bounded by Options.MaxInFlightBytes.
 func (a *appender) persist(tasks []appendTask) (stopped bool, err error) {
 	hs := a.wal.hardState
 	var entries []*raftpb.Entry
-	promised := false
 	for _, t := range tasks {
 		m := t.message
 		if state := newHardState(m.GetTerm(), m.GetVote(), m.GetCommit()); !raft.IsEmptyHardState(state) {
 			hs = state
 		}
 		entries = append(entries, m.GetEntries()...)
-		promised = promised || len(m.GetResponses()) > 0
 	}
-	elected := hs.GetTerm() != a.wal.hardState.GetTerm() || hs.GetVote() != a.wal.hardState.GetVote()
-	if len(entries) == 0 && !elected {
+	voted := hs.GetTerm() != a.wal.hardState.GetTerm() || hs.GetVote() != a.wal.hardState.GetVote()
+	if len(entries) == 0 && !voted {
 		// The commit index alone is no promise: it goes with the next entry, or with Close.
 		a.wal.hardState = hs
-		if !promised || a.wal.durable == a.wal.size {
-			return false, nil
-		}
-		return false, a.wal.sync()
+		return false, nil
 	}
 	for tries := 0; ; tries++ {
-		err := a.wal.append(hs, entries, promised)
+		err := a.wal.append(hs, entries)
 		if err == nil || !mayRetry(err) {
 			return false, err
 		}

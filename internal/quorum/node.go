@@ -66,6 +66,10 @@ func Open(o Options) (*Node, error) {
 	if err := o.FS.MkdirAll(o.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("raft log: %w", err)
 	}
+	// Also of what is there already: a process that died may have made it, and not come to the sync.
+	if err := errors.Join(o.FS.SyncDir(parent(o.Dir)), o.FS.SyncDir(o.Dir)); err != nil {
+		return nil, fmt.Errorf("raft log: %w", err)
+	}
 	snapshot, err := readSnapshot(o.FS, o.Dir, id)
 	if err == nil && snapshot == nil {
 		snapshot, err = bootstrap(o, id)
@@ -128,9 +132,6 @@ func bootstrap(o Options, id uint64) (*raftpb.Snapshot, error) {
 	const firstIndex = 1
 	snapshot := newSnapshot(firstIndex, max(b.Term, 1), &raftpb.ConfState{Voters: voters}, b.Data)
 	if err := writeSnapshot(o.FS, o.Dir, id, snapshot); err != nil {
-		return nil, err
-	}
-	if err := o.FS.SyncDir(parent(o.Dir)); err != nil {
 		return nil, err
 	}
 	return snapshot, nil

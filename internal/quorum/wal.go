@@ -36,49 +36,36 @@ type wal struct {
 
 	segments  []segment // oldest first, the last one is open
 	file      vfs.File
-	size      int64 // of the last segment: where the next frame goes
-	durable   int64 // the part of it that is synced
+	size      int64 // of the last segment: all of it is synced, and the next frame goes there
 	allocated int64 // the part of it that is reserved on disk
 	hardState *raftpb.HardState
 	buffer    []byte // reused from append to append
 }
 
-// append writes a hard state (if not nil) and entries, and syncs them if asked to. After an error that IsNoSpace the
-// same call may be repeated; any other one leaves the log's contents unknown, and the node must stop.
-func (w *wal) append(hs *raftpb.HardState, entries []*raftpb.Entry, sync bool) error {
+// append writes and syncs a hard state and entries. After an error that mayRetry the same call may be repeated; any other
+// one leaves the log's contents unknown, and the node must stop.
+func (w *wal) append(hs *raftpb.HardState, entries []*raftpb.Entry) error {
 	if w.size >= w.segmentBytes {
 		if err := w.roll(); err != nil {
 			return err
 		}
 	}
-	b := w.buffer[:0]
-	if hs != nil {
-		b = appendHardState(b, w.durable, hs)
-	}
 	last := &w.segments[len(w.segments)-1]
+	b := appendHardState(w.buffer[:0], w.size, hs)
 	for _, e := range entries {
-		b = appendEntry(b, w.durable, e)
+		b = appendEntry(b, w.size, e)
 	}
 	if err := w.write(b); err != nil {
 		return fmt.Errorf("append to %s: %w", last.name, err)
 	}
-	if hs != nil {
-		w.hardState = hs
+	if err := w.file.Sync(); err != nil {
+		return &syncError{fmt.Errorf("sync %s: %w", last.name, err)}
 	}
+	w.size += int64(len(b))
+	w.hardState = hs
 	for _, e := range entries {
 		last.lastIndex = max(last.lastIndex, e.GetIndex())
 	}
-	if !sync {
-		return nil
-	}
-	return w.sync()
-}
-
-func (w *wal) sync() error {
-	if err := w.file.Sync(); err != nil {
-		return &syncError{fmt.Errorf("sync %s: %w", w.file.Name(), err)}
-	}
-	w.durable = w.size
 	return nil
 }
 
@@ -103,7 +90,6 @@ func (w *wal) write(b []byte) error {
 	if _, err := w.file.WriteAt(b, w.size); err != nil {
 		return err
 	}
-	w.size += int64(len(b))
 	const maxKeptBuffer = 1 << 20
 	if w.buffer = b; cap(b) > maxKeptBuffer {
 		w.buffer = nil
@@ -111,14 +97,8 @@ func (w *wal) write(b []byte) error {
 	return nil
 }
 
-// roll goes on in a new segment, which begins with the hard state so that older ones can be removed. The old segment is
-// synced first: only the last one may have a torn tail.
+// roll goes on in a new segment, which begins with the hard state so that older ones can be removed.
 func (w *wal) roll() error {
-	if w.file != nil && w.durable < w.size {
-		if err := w.sync(); err != nil {
-			return err
-		}
-	}
 	sequence := uint64(1)
 	if n := len(w.segments); n > 0 {
 		sequence = w.segments[n-1].sequence + 1
@@ -134,7 +114,7 @@ func (w *wal) roll() error {
 		}
 	}
 	w.segments = append(w.segments, segment{sequence: sequence, name: name})
-	w.file, w.size, w.durable, w.allocated = file, size, size, size
+	w.file, w.size, w.allocated = file, size, size
 	return nil
 }
 
@@ -167,6 +147,7 @@ func (w *wal) cut(index uint64) error {
 	return w.removeSegments(n)
 }
 
+// removeSegments removes the oldest segments. That needs no sync: what comes back is known to be useless.
 func (w *wal) removeSegments(n int) error {
 	for range n {
 		if err := w.fs.Remove(w.segments[0].name); ignoreNotExist(err) != nil {
@@ -174,18 +155,11 @@ func (w *wal) removeSegments(n int) error {
 		}
 		w.segments = w.segments[1:]
 	}
-	if n == 0 {
-		return nil
-	}
-	if err := w.fs.SyncDir(w.dir); err != nil {
-		return fmt.Errorf("sync %s: %w", w.dir, err)
-	}
 	return nil
 }
 
-// close syncs what is written and closes the file. It keeps the commit index, so that the next start need not wait for
-// an election to apply what is known to be committed.
+// close keeps the commit index, so that the next start need not wait for an election to apply what is committed.
 func (w *wal) close() error {
-	err := w.append(w.hardState, nil, true)
+	err := w.append(w.hardState, nil)
 	return errors.Join(err, w.file.Truncate(w.size), w.file.Close())
 }

@@ -123,7 +123,7 @@ func (w *wal) resume(file vfs.File, size int64, torn int) error {
 	if err := file.Sync(); err != nil {
 		return fmt.Errorf("sync %s: %w", file.Name(), err)
 	}
-	w.durable, w.allocated = size, size
+	w.allocated = size
 	return nil
 }
 
