@@ -181,7 +181,7 @@ func checkHeader(h Header, from Origin) error {
 
 // checkRecords walks the records and does to the batch what the topic's settings ask for.
 func checkRecords(b []byte, h Header, o CheckOptions) (Checked, error) {
-	w := walk{header: h, options: &o, maxTimestamp: NoTimestamp}
+	w := walk{header: h, options: o, maxTimestamp: NoTimestamp}
 	var err error
 	if h.Codec() == CodecNone {
 		err = w.plain(b[HeaderSize:])

@@ -9,7 +9,7 @@ import (
 // walk is one pass over a batch's records.
 type walk struct {
 	header       Header
-	options      *CheckOptions
+	options      CheckOptions
 	index        int32 // of the record at hand
 	maxTimestamp int64
 	deltaOfMax   int32
@@ -83,7 +83,7 @@ func (w *walk) settings(timestamp int64, hasKey bool) {
 // timestamp holds a record's timestamp against the topic's bounds. Without a timestamp, or where the broker sets it, only
 // one thing is wrong: a producer that says the broker already had.
 func (w *walk) timestamp(timestamp int64) {
-	o := w.options
+	o := &w.options
 	if o.LogAppendTime || timestamp == NoTimestamp {
 		if w.header.LogAppendTime() {
 			w.refuse(kerr.InvalidTimestamp, func() string {

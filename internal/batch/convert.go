@@ -55,7 +55,7 @@ func checkLegacy(b []byte, o CheckOptions) (Checked, error) {
 	if err != nil {
 		return Checked{}, err
 	}
-	w := walk{options: &o, maxTimestamp: NoTimestamp}
+	w := walk{options: o, maxTimestamp: NoTimestamp}
 	if set.logAppendTime {
 		w.header.Attributes = bitLogAppendTime
 	}

@@ -30,10 +30,13 @@ func readVarint32(b []byte, i int) (int32, int) {
 }
 
 func readLongVarint(b []byte, i, maxSize int) (int64, int) {
-	var u uint64
 	if i < 0 {
 		return 0, -1
 	}
+	if i+1 < len(b) && b[i+1] < 0x80 { // two bytes: the lengths of most records
+		return unzigzag(uint64(b[i]&0x7f) | uint64(b[i+1])<<7), i + 2
+	}
+	var u uint64
 	for n := 0; n < maxSize && i < len(b); n++ {
 		c := b[i]
 		i++
