@@ -127,6 +127,7 @@ func (a *appender) keepSnapshot(s *raftpb.Snapshot, cut uint64) {
 	}
 	err := writeSnapshot(n.o.FS, n.o.Dir, n.id, s)
 	if err == nil {
+		n.applies.queue.put(applyTask{kept: s})
 		n.storage.setSnapshot(s, cut)
 		err = a.wal.cut(cut)
 	}

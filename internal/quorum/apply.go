@@ -30,6 +30,7 @@ type applyTask struct {
 	restore  *raftpb.Snapshot
 	restored chan error
 	built    *built
+	kept     *raftpb.Snapshot
 	due      bool // the last snapshot is SnapshotInterval old
 }
 
@@ -72,15 +73,21 @@ func (a *applier) handle(t applyTask) error {
 		a.n.lead(0)
 		a.n.o.Leadership(false, t.lost)
 	case t.restore != nil:
-		m := t.restore.GetMetadata()
 		a.bytes = 0
-		t.restored <- a.n.o.Restore(Snapshot{Index: m.GetIndex(), Term: m.GetTerm(), Data: t.restore.GetData()})
+		t.restored <- a.n.o.Restore(named(t.restore))
 	case t.built != nil:
 		a.keep(t.built)
+	case t.kept != nil:
+		a.n.o.Kept(named(t.kept))
 	case t.due:
 		a.snapshotIfDue(true)
 	}
 	return nil
+}
+
+func named(s *raftpb.Snapshot) Snapshot {
+	m := s.GetMetadata()
+	return Snapshot{Index: m.GetIndex(), Term: m.GetTerm(), Data: s.GetData()}
 }
 
 func (a *applier) apply(entries []*raftpb.Entry) error {

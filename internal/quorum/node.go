@@ -82,7 +82,7 @@ func Open(o Options) (*Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("raft log %s: %w", o.Dir, err)
 	}
-	if err := o.Restore(Snapshot{Index: m.GetIndex(), Term: m.GetTerm(), Data: snapshot.GetData()}); err != nil {
+	if err := o.Restore(named(snapshot)); err != nil {
 		return nil, errors.Join(fmt.Errorf("raft log %s: restore snapshot at %d: %w", o.Dir, m.GetIndex(), err), wal.closeFile())
 	}
 	n := &Node{

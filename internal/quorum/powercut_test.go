@@ -96,6 +96,7 @@ func cuts(t *testing.T, segmentBytes int64, killed bool, wrap func(vfs.FS) vfs.F
 		disk := newDisk(t)
 		disk.PowerOffAt(disk.Changes() + at)
 		first := live(wrap(disk), segmentBytes, "first", 12)
+		complete := first.err == nil
 		if killed {
 			disk = disk.Kill()
 			first = live(wrap(disk), segmentBytes, "second", 1)
@@ -106,7 +107,7 @@ func cuts(t *testing.T, segmentBytes int64, killed bool, wrap func(vfs.FS) vfs.F
 				broken = append(broken, fmt.Errorf("power cut at change %d, seed %d: %w", at, seed, err))
 			}
 		}
-		if first.err == nil && !killed || killed && at > 100 {
+		if complete {
 			return broken
 		}
 	}

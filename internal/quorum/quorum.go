@@ -105,6 +105,9 @@ type Options struct {
 	// another goroutine while entries go on being applied. Once that has returned without an error, the log may be cut
 	// up to index: whatever else the owner derives from entries must be durable then too. It may return nil to decline.
 	Snapshot func(index, term uint64) func() (data []byte, err error)
+	// Kept tells that a snapshot of this node is durable: only what it names is needed from now on, what earlier ones
+	// named may go.
+	Kept func(Snapshot)
 	// Leadership tells that this node leads in term, once everything that earlier leaders committed is applied; and,
 	// with false, that it no longer does, before anything of a later term is applied.
 	Leadership func(leads bool, term uint64)
@@ -145,6 +148,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.Leadership == nil {
 		o.Leadership = func(bool, uint64) {}
+	}
+	if o.Kept == nil {
+		o.Kept = func(Snapshot) {}
 	}
 	if o.Failed == nil {
 		o.Failed = func(error) {}
