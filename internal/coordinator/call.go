@@ -3,12 +3,13 @@ package coordinator
 import (
 	"sync"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // Call is a request on its way.
 type Call struct {
-	version  int16
+	request  kmsg.Request
 	once     sync.Once
 	done     chan struct{}
 	response kmsg.Response // set before done is closed
@@ -16,7 +17,7 @@ type Call struct {
 }
 
 func newCall(request kmsg.Request) *Call {
-	return &Call{version: request.GetVersion(), done: make(chan struct{})}
+	return &Call{request: request, done: make(chan struct{})}
 }
 
 // Done is closed when the response is there.
@@ -25,10 +26,14 @@ func (c *Call) Done() <-chan struct{} { return c.done }
 // Response is the answer, at the version of the request, once Done is closed.
 func (c *Call) Response() kmsg.Response { return c.response }
 
+// Cut answers NOT_COORDINATOR, unless there is an answer: for a broker that stops, or a client that is gone. What the
+// request began goes on.
+func (c *Call) Cut() { c.finish(failed(c.request, kerr.NotCoordinator)) }
+
 // finish answers, the first time that it is called. It does not wait.
 func (c *Call) finish(response kmsg.Response) {
 	c.once.Do(func() {
-		response.SetVersion(c.version)
+		response.SetVersion(c.request.GetVersion())
 		c.response = response
 		if c.shard != nil {
 			c.shard.forgetCall(c)

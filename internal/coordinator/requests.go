@@ -17,17 +17,17 @@ func (c *Coordinator) Start(request kmsg.Request, caller Caller) *Call {
 	reply := group.Reply(call.finish)
 	switch r := request.(type) {
 	case *kmsg.JoinGroupRequest:
-		c.toShard(r.Group, call, r, group.Join(r, caller, c.o.NewID(), reply))
+		c.toShard(r.Group, call, group.Join(r, caller, c.o.NewID(), reply))
 	case *kmsg.SyncGroupRequest:
-		c.toShard(r.Group, call, r, group.Sync(r, reply))
+		c.toShard(r.Group, call, group.Sync(r, reply))
 	case *kmsg.HeartbeatRequest:
-		c.toShard(r.Group, call, r, group.Heartbeat(r, reply))
+		c.toShard(r.Group, call, group.Heartbeat(r, reply))
 	case *kmsg.LeaveGroupRequest:
-		c.toShard(r.Group, call, r, group.Leave(r, reply))
+		c.toShard(r.Group, call, group.Leave(r, reply))
 	case *kmsg.OffsetCommitRequest:
-		c.toShard(r.Group, call, r, group.Commit(r, reply))
+		c.toShard(r.Group, call, group.Commit(r, reply))
 	case *kmsg.OffsetDeleteRequest:
-		c.toShard(r.Group, call, r, group.DeleteOffsets(r, reply))
+		c.toShard(r.Group, call, group.DeleteOffsets(r, reply))
 	case *kmsg.OffsetFetchRequest:
 		c.fetch(call, r)
 	case *kmsg.DescribeGroupsRequest:
@@ -44,13 +44,13 @@ func (c *Coordinator) Start(request kmsg.Request, caller Caller) *Call {
 
 func failed(request kmsg.Request, err error) kmsg.Response { return group.ErrorResponse(request, err) }
 
-func (c *Coordinator) toShard(groupID string, call *Call, request kmsg.Request, event group.Event) {
+func (c *Coordinator) toShard(groupID string, call *Call, event group.Event) {
 	s, err := c.shardOf(groupID)
 	if err != nil {
-		call.finish(failed(request, err))
+		call.finish(failed(call.request, err))
 		return
 	}
-	s.begin(call, request, event)
+	s.begin(call, event)
 }
 
 // gather finishes a call when all parts of its answer are there.

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/barnabas-mq/barnabas/internal/group"
 	"github.com/barnabas-mq/barnabas/internal/machine"
@@ -31,7 +30,7 @@ type shard struct {
 	running atomic.Pointer[runtime]
 
 	mu     sync.Mutex // guards the fields below
-	calls  map[*Call]kmsg.Request
+	calls  map[*Call]struct{}
 	closed bool
 }
 
@@ -39,7 +38,7 @@ func newShard(o Options, partition, epoch int32, log Log) *shard {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &shard{
 		o: o, partition: partition, epoch: epoch, log: log,
-		ctx: ctx, cancel: cancel, loaded: make(chan struct{}), calls: make(map[*Call]kmsg.Request),
+		ctx: ctx, cancel: cancel, loaded: make(chan struct{}), calls: make(map[*Call]struct{}),
 	}
 }
 
@@ -101,8 +100,8 @@ func (s *shard) close() {
 	calls := s.calls
 	s.calls = nil
 	s.mu.Unlock()
-	for call, request := range calls { // joins and syncs that were parked in the state that is gone
-		call.finish(failed(request, gone))
+	for call := range calls { // joins and syncs that were parked in the state that is gone
+		call.finish(failed(call.request, gone))
 	}
 }
 
@@ -131,24 +130,24 @@ func (s *shard) submit(e group.Event) error {
 }
 
 // begin brings a request to the machine, and answers it itself if that cannot be.
-func (s *shard) begin(call *Call, request kmsg.Request, event group.Event) {
-	if !s.remember(call, request) {
-		call.finish(failed(request, fmt.Errorf("partition %s: %w", s, kerr.NotCoordinator)))
+func (s *shard) begin(call *Call, event group.Event) {
+	if !s.remember(call) {
+		call.finish(failed(call.request, fmt.Errorf("partition %s: %w", s, kerr.NotCoordinator)))
 		return
 	}
 	if err := s.submit(event); err != nil {
-		call.finish(failed(request, err))
+		call.finish(failed(call.request, err))
 	}
 }
 
-func (s *shard) remember(call *Call, request kmsg.Request) bool {
+func (s *shard) remember(call *Call) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return false
 	}
 	call.shard = s
-	s.calls[call] = request
+	s.calls[call] = struct{}{}
 	return true
 }
 

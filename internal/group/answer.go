@@ -2,6 +2,7 @@ package group
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -76,9 +77,21 @@ func ErrorResponse(request kmsg.Request, err error) kmsg.Response {
 		return &kmsg.OffsetDeleteResponse{ErrorCode: code}
 	case *kmsg.ListGroupsRequest:
 		return &kmsg.ListGroupsResponse{ErrorCode: code}
-	default:
-		response := request.ResponseKind()
+	case *kmsg.OffsetFetchRequest:
+		response := new(kmsg.OffsetFetchResponse)
+		for i := range r.Groups {
+			response.Groups = append(response.Groups,
+				kmsg.OffsetFetchResponseGroup{Group: r.Groups[i].Group, ErrorCode: code})
+		}
 		return response
+	case *kmsg.DeleteGroupsRequest:
+		response := new(kmsg.DeleteGroupsResponse)
+		for _, id := range r.Groups {
+			response.Groups = append(response.Groups, kmsg.DeleteGroupsResponseGroup{Group: id, ErrorCode: code})
+		}
+		return response
+	default:
+		panic(fmt.Sprintf("a %T is not a request of the group APIs", request))
 	}
 }
 
