@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-
-	"github.com/barnabas-mq/barnabas/internal/vfs"
 )
 
 const (
@@ -146,7 +144,7 @@ func (e *epochs) persist(p *place, sync bool) error {
 	if !needed {
 		return nil
 	}
-	if err := vfs.WriteFileAtomic(p.disk, p.path(epochCheckpointName), encodeEpochs(entries), sync); err != nil {
+	if err := p.writeFile(p.path(epochCheckpointName), encodeEpochs(entries), sync); err != nil {
 		return fmt.Errorf("leader epochs: %w", err)
 	}
 	e.mu.Lock()
@@ -160,7 +158,7 @@ var errBadCheckpoint = errors.New("damaged checkpoint")
 
 // loadEpochs reads the file. present is false if there is none.
 func loadEpochs(p *place) (entries []EpochEntry, present bool, err error) {
-	b, err := vfs.ReadFile(p.disk, p.path(epochCheckpointName))
+	b, err := p.readFile(p.path(epochCheckpointName))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, false, nil
 	}

@@ -102,19 +102,25 @@ func (fs *Files) makeRoom() {
 	}
 }
 
-// openFile opens a file, closing others while the process has no descriptor left.
-func (fs *Files) openFile(disk vfs.FS, name string, flag int) (vfs.File, error) {
+// withDescriptors runs what opens files, again while it fails because the process has no descriptor left, closing some of
+// ours before.
+func (fs *Files) withDescriptors(open func() error) error {
 	for attempt := 0; ; attempt++ {
-		f, err := disk.OpenFile(name, flag, 0o644)
-		if err == nil {
-			return f, nil
-		}
+		err := open()
 		outOfDescriptors := errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 		if !outOfDescriptors || attempt == descriptorRetries {
-			return nil, err
+			return err
 		}
 		fs.makeRoom()
 	}
+}
+
+func (fs *Files) openFile(disk vfs.FS, name string, flag int) (f vfs.File, err error) {
+	err = fs.withDescriptors(func() error {
+		f, err = disk.OpenFile(name, flag, 0o644)
+		return err
+	})
+	return f, err
 }
 
 // handle is one file, open or not. It follows its file through renames. Whoever uses the file holds a reference; a removed

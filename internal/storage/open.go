@@ -90,7 +90,7 @@ func (l *Log) open(o Options) error {
 
 // readDirectory lists segments and snapshots.
 func (l *Log) readDirectory() (directory, error) {
-	entries, err := l.place.disk.ReadDir(l.place.dir)
+	entries, err := l.place.list()
 	if err != nil {
 		return directory{}, err
 	}

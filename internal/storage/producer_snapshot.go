@@ -7,8 +7,6 @@ import (
 	"hash/crc32"
 	"os"
 	"slices"
-
-	"github.com/barnabas-mq/barnabas/internal/vfs"
 )
 
 const (
@@ -93,7 +91,7 @@ func (l *Log) takeSnapshot() error {
 		}
 	}
 	name := l.place.snapshotPath(p.end)
-	if err := vfs.WriteFileAtomic(l.place.disk, name, encodeSnapshot(p.states(), deltas), false); err != nil {
+	if err := l.place.writeFile(name, encodeSnapshot(p.states(), deltas), false); err != nil {
 		return fmt.Errorf("producer snapshot: %w", err)
 	}
 	before := p.lastSnapshot
@@ -119,7 +117,7 @@ func (l *Log) removeStraySnapshot(offset int64) error {
 
 // readSnapshot loads a snapshot into an empty state.
 func (l *Log) readSnapshot(p *producers, offset, nowMs int64) error {
-	b, err := vfs.ReadFile(l.place.disk, l.place.snapshotPath(offset))
+	b, err := l.place.readFile(l.place.snapshotPath(offset))
 	if err != nil {
 		return err
 	}

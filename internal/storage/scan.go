@@ -146,13 +146,17 @@ func allZero(b []byte) bool {
 	return true
 }
 
-// verifyBatches checks every batch in b, which was read from a position of a segment, header and checksum. It returns
-// the number of good bytes, and, if that is not all, why the next one is bad.
+// verifyBatches checks every batch in b, which was read from a position of a segment: header, order of offsets (which no
+// checksum covers), checksum. It returns the number of good bytes, and, if that is not all, why the next one is bad.
 func verifyBatches(b []byte, segmentBase, position int64) (good int, err error) {
-	for good < len(b) {
+	for next := segmentBase; good < len(b); {
 		h, err := batch.ParseHeader(b[good:])
-		if err == nil && h.Size() > len(b)-good {
+		switch {
+		case err != nil:
+		case h.Size() > len(b)-good:
 			err = errTorn
+		case h.BaseOffset < next || h.LastOffsetDelta < 0:
+			err = errBackwards
 		}
 		if err == nil {
 			err = batch.CheckCRC(b[good : good+h.Size()])
@@ -160,7 +164,7 @@ func verifyBatches(b []byte, segmentBase, position int64) (good int, err error) 
 		if err != nil {
 			return good, &corruptError{segment: segmentBase, position: position + int64(good), cause: err}
 		}
-		good += h.Size()
+		good, next = good+h.Size(), h.NextOffset()
 	}
 	return good, nil
 }

@@ -3,6 +3,7 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -57,6 +58,34 @@ type place struct {
 }
 
 func (p *place) path(name string) string { return filepath.Join(p.dir, name) }
+
+// writeFile replaces a small file whole.
+func (p *place) writeFile(path string, data []byte, sync bool) error {
+	return p.files.withDescriptors(func() error { return vfs.WriteFileAtomic(p.disk, path, data, sync) })
+}
+
+// readFile reads a small file.
+func (p *place) readFile(path string) (data []byte, err error) {
+	err = p.files.withDescriptors(func() error {
+		data, err = vfs.ReadFile(p.disk, path)
+		return err
+	})
+	return data, err
+}
+
+// list reads the directory.
+func (p *place) list() (entries []fs.DirEntry, err error) {
+	err = p.files.withDescriptors(func() error {
+		entries, err = p.disk.ReadDir(p.dir)
+		return err
+	})
+	return entries, err
+}
+
+// syncDir makes the directory's names durable.
+func (p *place) syncDir() error {
+	return p.files.withDescriptors(func() error { return p.disk.SyncDir(p.dir) })
+}
 
 // offsetName is how Kafka writes an offset in a file name.
 func offsetName(offset int64) string {

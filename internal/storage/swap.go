@@ -18,7 +18,7 @@ import (
 // originals. So while there is a .cleaned file, a .swap file at or above it belongs to a compaction that had not
 // decided: it goes, and before the .cleaned file that tells so.
 func (l *Log) finishSwaps() error {
-	entries, err := l.place.disk.ReadDir(l.place.dir)
+	entries, err := l.place.list()
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (l *Log) swapIn(names []string) error {
 		}
 		swaps = append(swaps, s)
 	}
-	if err := l.place.disk.SyncDir(l.place.dir); err != nil {
+	if err := l.place.syncDir(); err != nil {
 		return err
 	}
 	for _, s := range swaps {

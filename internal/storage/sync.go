@@ -118,7 +118,7 @@ func (l *Log) syncFiles(work syncWork) error {
 		return err
 	}
 	if work.directory {
-		return l.place.disk.SyncDir(l.place.dir)
+		return l.place.syncDir()
 	}
 	return nil
 }
