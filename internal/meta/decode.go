@@ -212,6 +212,10 @@ func (d *decoder) field(f *field, v reflect.Value) {
 			d.fail(fmt.Errorf("%s: %w", f.name, errNull))
 		}
 	default:
+		if v.Kind() == reflect.Struct {
+			d.object(v)
+			return
+		}
 		d.slice(f, v)
 	}
 }

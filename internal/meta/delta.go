@@ -81,7 +81,7 @@ func sameTree[V comparable](a, b tree[string, V]) bool {
 	if a.len() != b.len() {
 		return false
 	}
-	if a.m == b.m {
+	if a.m == b.m || a.len() == 0 {
 		return true
 	}
 	same := true

@@ -35,15 +35,24 @@ type touched struct {
 
 // Edit begins a new image from im, which stays as it is.
 func (im *Image) Edit() *Edit {
-	return &Edit{
-		base: im, next: *im,
-		topics: make(map[ID]*Topic),
-		touched: touched{
-			topics:  make(map[ID]struct{}),
-			brokers: make(map[int32]struct{}), controllers: make(map[int32]struct{}),
-			configs: make(map[ConfigResource]struct{}), features: make(map[string]struct{}),
-		},
+	return &Edit{base: im, next: *im}
+}
+
+// mark adds a key to a set, which is made when it is first needed: most edits
+// are of one record.
+func mark[K comparable](set *map[K]struct{}, key K) {
+	if *set == nil {
+		*set = make(map[K]struct{})
 	}
+	(*set)[key] = struct{}{}
+}
+
+// own says that the topic was made or copied by this edit.
+func (e *Edit) own(t *Topic) {
+	if e.topics == nil {
+		e.topics = make(map[ID]*Topic)
+	}
+	e.topics[t.ID] = t
 }
 
 // Image is the image with everything replayed so far. The edit may go on: what
@@ -181,13 +190,13 @@ func (e *Edit) featureLevel(r *FeatureLevelRecord) error {
 		}
 		e.next.features = features
 	}
-	e.touched.features[r.Name] = struct{}{}
+	mark(&e.touched.features, r.Name)
 	return nil
 }
 
 func (e *Edit) config(r *ConfigRecord) {
 	resource := ConfigResource{Type: r.ResourceType, Name: r.ResourceName}
-	e.touched.configs[resource] = struct{}{}
+	mark(&e.touched.configs, resource)
 	values := maps.Clone(e.next.Config(resource.Type, resource.Name))
 	if r.Value == nil {
 		delete(values, r.Name)

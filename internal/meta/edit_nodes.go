@@ -17,7 +17,7 @@ func (e *Edit) actOnNodes(r Record) error {
 			return err
 		}
 		mutable(&e.next.brokers, &e.forked.brokers).Delete(r.BrokerID)
-		e.touched.brokers[r.BrokerID] = struct{}{}
+		mark(&e.touched.brokers, r.BrokerID)
 	case *FenceBrokerRecord:
 		return e.changeBroker(r, &BrokerRegistrationChangeRecord{BrokerID: r.ID, BrokerEpoch: r.Epoch, Fenced: 1})
 	case *UnfenceBrokerRecord:
@@ -30,17 +30,17 @@ func (e *Edit) actOnNodes(r Record) error {
 			Features: r.Features, ZkMigrationReady: r.ZkMigrationReady,
 		}
 		mutable(&e.next.controllers, &e.forked.controllers).Set(c.ID, c)
-		e.touched.controllers[c.ID] = struct{}{}
+		mark(&e.touched.controllers, c.ID)
 	case *UnregisterControllerRecord:
 		mutable(&e.next.controllers, &e.forked.controllers).Delete(r.ControllerID)
-		e.touched.controllers[r.ControllerID] = struct{}{}
+		mark(&e.touched.controllers, r.ControllerID)
 	}
 	return nil
 }
 
 func (e *Edit) setBroker(b *Broker) {
 	mutable(&e.next.brokers, &e.forked.brokers).Set(b.ID, b)
-	e.touched.brokers[b.ID] = struct{}{}
+	mark(&e.touched.brokers, b.ID)
 }
 
 // broker is the registration that a record of this id and epoch is about.

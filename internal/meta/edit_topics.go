@@ -42,8 +42,8 @@ func (e *Edit) createTopic(r *TopicRecord) error {
 		return fmt.Errorf("%s for topic %q with the id of topic %q", r.Kind(), r.Name, t.Name)
 	}
 	t := &Topic{Name: r.Name, ID: r.TopicID}
-	e.topics[t.ID] = t
-	e.touched.topics[t.ID] = struct{}{}
+	e.own(t)
+	mark(&e.touched.topics, t.ID)
 	mutable(&e.next.topics, &e.forked.topics).Set(t.Name, t)
 	mutable(&e.next.topicNames, &e.forked.topicNames).Set(string(t.ID[:]), t.Name)
 	if names := e.next.TopicsAlike(t.Name); strings.ContainsAny(t.Name, "._") {
@@ -59,13 +59,13 @@ func (e *Edit) removeTopic(r *RemoveTopicRecord) error {
 		return fmt.Errorf("%s for the unknown topic id %s", r.Kind(), FormatID(r.TopicID))
 	}
 	delete(e.topics, t.ID)
-	e.touched.topics[t.ID] = struct{}{}
+	mark(&e.touched.topics, t.ID)
 	mutable(&e.next.topics, &e.forked.topics).Delete(t.Name)
 	mutable(&e.next.topicNames, &e.forked.topicNames).Delete(string(t.ID[:]))
 	e.forgetAlike(t.Name)
 	resource := ConfigResource{Type: ResourceTopic, Name: t.Name}
 	if e.next.Config(resource.Type, resource.Name) != nil {
-		e.touched.configs[resource] = struct{}{}
+		mark(&e.touched.configs, resource)
 		e.setConfigs(resource, nil)
 	}
 	return nil
@@ -95,8 +95,8 @@ func (e *Edit) ownTopic(r Record, id ID) (*Topic, error) {
 		return nil, fmt.Errorf("%s for the unknown topic id %s", r.Kind(), FormatID(id))
 	}
 	t := &Topic{Name: shared.Name, ID: shared.ID, Partitions: slices.Clone(shared.Partitions)}
-	e.topics[id] = t
-	e.touched.topics[id] = struct{}{}
+	e.own(t)
+	mark(&e.touched.topics, id)
 	mutable(&e.next.topics, &e.forked.topics).Set(t.Name, t)
 	return t, nil
 }

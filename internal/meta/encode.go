@@ -163,6 +163,10 @@ func (e *encoder) field(f *field, v reflect.Value) {
 	case **string:
 		e.nullableString(f, *x)
 	default:
+		if v.Kind() == reflect.Struct {
+			e.object(v)
+			return
+		}
 		e.slice(f, v)
 	}
 }
