@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -50,10 +51,12 @@ func (m *Mem) Rename(oldName, newName string) error {
 	if !ok {
 		return pathError(op, fs.ErrNotExist)
 	}
-	if replaced, ok := to.children[newLast]; ok && replaced != n {
-		if replaced.dir != n.dir || len(replaced.children) > 0 {
-			return pathError(op, fs.ErrExist)
-		}
+	if n.dir && strings.HasPrefix(path.Join(split(newName)...)+"/", path.Join(split(oldName)...)+"/") {
+		return pathError(op, fs.ErrInvalid) // into itself
+	}
+	if replaced, ok := to.children[newLast]; ok && (replaced.dir || n.dir) {
+		return pathError(op, fs.ErrExist) // as package os has it
+	} else if ok && replaced != n {
 		m.unlink(replaced)
 	}
 	delete(from.children, oldLast)
