@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"reflect"
 	"testing"
 )
 
@@ -53,7 +54,7 @@ func sameRecords(t testing.TB, want, got []Record) {
 		t.Fatalf("%d records, want %d", len(got), len(want))
 	}
 	for i := range want {
-		if fmt.Sprintf("%#v", want[i]) != fmt.Sprintf("%#v", got[i]) {
+		if !reflect.DeepEqual(want[i], got[i]) { // which tells nil from empty
 			t.Fatalf("record %d is %#v, want %#v", i, got[i], want[i])
 		}
 	}

@@ -325,6 +325,24 @@ func TestABombIsDefusedAtTheLimit(t *testing.T) {
 	}
 }
 
+func TestHeadersThatWouldFillTheMemoryAreRefused(t *testing.T) {
+	record := func(n int) []byte {
+		body := appendVarint([]byte{0, 0, 0, 1, 1}, int64(n)) // attributes, deltas, null key and value
+		for range n {
+			body = append(body, 0, 1) // an empty key, a null value
+		}
+		return append(appendVarint(nil, int64(len(body))), body...)
+	}
+	for _, codec := range allCodecs {
+		for n, good := range map[int]bool{MaxRecordHeaders: true, MaxRecordHeaders + 1: false} {
+			b := withPayload(1, codec, Compress(codec, Levels{}, nil, record(n)))
+			if _, err := Check(b, open(CodecProducer)); (err == nil) != good || err != nil && !isKerr(err, kerr.InvalidRecord) {
+				t.Errorf("%s, %d headers: %v", codec, n, err)
+			}
+		}
+	}
+}
+
 func TestReplicatedBatchesKeepTheirOffsets(t *testing.T) {
 	var all []byte
 	for i := range 3 {

@@ -38,7 +38,7 @@ func TestEveryPayloadSurvivesEveryCodecAndLevel(t *testing.T) {
 	for _, codec := range allCodecs {
 		for i, payload := range somePayloads() {
 			for _, l := range levels {
-				if len(payload) > 100_000 && l != levels[0] {
+				if len(payload) > 40_000 && l != levels[0] {
 					continue
 				}
 				prefix := []byte("prefix")

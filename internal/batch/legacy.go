@@ -22,6 +22,9 @@ const (
 // legacyOverhead is the size of a message of each magic without key and value.
 var legacyOverhead = [2]int{posLegacyKeyV0 + 8, posLegacyKeyV1 + 8}
 
+// maxSetMessages bounds a message set: parsed, small messages take four times their size, and they compress to nothing.
+const maxSetMessages = 1 << 20
+
 type legacyMessage struct {
 	offset     int64
 	magic      int8
@@ -85,8 +88,8 @@ type messageSet struct {
 	records       []Record
 }
 
-// parseMessageSet parses whole messages; half a message at the end is dropped, as brokers cut answers anywhere. maxMessage
-// bounds each, 0 does not. A wrapper has to be alone.
+// parseMessageSet parses whole messages; half a message at the end is dropped, as brokers cut answers anywhere. check is
+// asked about the size of each. A wrapper has to be alone.
 func parseMessageSet(b []byte, maxDecoded int, check func(size int) error) (messageSet, error) {
 	var set messageSet
 	for n := 0; ; n++ {
@@ -96,6 +99,9 @@ func parseMessageSet(b []byte, maxDecoded int, check func(size int) error) (mess
 		}
 		if n == 0 {
 			set.magic = magic
+		}
+		if n == maxSetMessages {
+			return set, ErrDecodedTooLarge
 		}
 		if magic != set.magic || magic > MagicV1 {
 			return set, invalid("messages of magic %d and %d together", set.magic, magic)
@@ -144,6 +150,9 @@ func unwrap(wrapper *legacyMessage, maxDecoded int) ([]Record, error) {
 		}
 		if size == 0 {
 			break
+		}
+		if len(records) == maxSetMessages {
+			return nil, ErrDecodedTooLarge
 		}
 		if magic != wrapper.magic {
 			return nil, invalid("message of magic %d inside one of magic %d", magic, wrapper.magic)

@@ -20,6 +20,15 @@ type RecordHeader struct {
 	Value []byte
 }
 
+// MaxRecordHeaders bounds the headers of one record. They take twenty times their least size when parsed, and compress to
+// nothing; no batch of a size that producers are allowed by default has so many.
+const MaxRecordHeaders = 1 << 20
+
+// validHeaderCount says whether so many headers may be in the bytes that are left; each takes two at least.
+func validHeaderCount(count int32, left int) bool {
+	return count >= 0 && count <= MaxRecordHeaders && int(count) <= left/2
+}
+
 // Records decodes the records of b, which is one whole batch of magic 2 or one message of magic 0 or 1; bytes
 // behind it are ignored. Offsets and timestamps are absolute, and the append time where the batch has one.
 // Keys and values alias b or, if it is compressed, one buffer of at most maxDecoded bytes (0: MaxDecodedBytes); they
@@ -81,7 +90,7 @@ func parseRecord(payload []byte, at int, h Header) (Record, int) {
 	r.Key, i = readBytes(body, i)
 	r.Value, i = readBytes(body, i)
 	count, i := readVarint32(body, i)
-	if i < 0 || count < 0 || int(count) > (len(body)-i)/2 { // a header has two bytes at least
+	if i < 0 || !validHeaderCount(count, len(body)-i) {
 		return Record{}, -1
 	}
 	if count > 0 {

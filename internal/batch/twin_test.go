@@ -90,7 +90,7 @@ func slowRecord(r *bytes.Reader) (timestampDelta, offsetDelta int64, hasKey bool
 	_, errs[4] = slowBytes(r)
 	var count int64
 	count, errs[5] = slowVarint(r, 32)
-	if err := errors.Join(errs[:]...); err != nil || count < 0 || count > int64(r.Len()) {
+	if err := errors.Join(errs[:]...); err != nil || count < 0 || count > MaxRecordHeaders {
 		return 0, 0, false, errSlow
 	}
 	for range count {

@@ -31,7 +31,7 @@ func walkRecord(b []byte, at int, m *recordMeta) int {
 	m.hasKey = keySize >= 0
 	i = skipBytes(body, i+max(int(keySize), 0)) // the value
 	count, i = readVarint32(body, i)
-	if i < 0 || count < 0 || int(count) > (len(body)-i)/2 {
+	if i < 0 || !validHeaderCount(count, len(body)-i) {
 		return -1
 	}
 	for range count {
@@ -161,7 +161,7 @@ func (s *recordStream) record(m *recordMeta) {
 	s.skip(keySize)
 	s.skip(s.varint32()) // value
 	count := s.varint32()
-	if count < 0 {
+	if !validHeaderCount(count, int(max(end-s.taken, 0))) {
 		s.fail(errRecordStructure)
 	}
 	for ; count > 0 && s.err == nil && s.taken < end; count-- {
