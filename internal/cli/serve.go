@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/barnabas-mq/barnabas/internal/config"
+)
+
+type serveFlags struct {
+	set       []string
+	logLevel  string
+	logFormat string
+}
+
+func (a *app) serveCommand() *cobra.Command {
+	var f serveFlags
+	c := &cobra.Command{
+		Use:   "serve [server.properties]",
+		Short: "Run a broker",
+		Long: `Run a broker until it is interrupted.
+
+Settings have Kafka's names. They come from a properties file, from environment variables
+(BARNABAS_LOG_RETENTION_HOURS is log.retention.hours) and from --set; later ones win. With none
+at all, the broker listens at 127.0.0.1:9092, keeps its data in a directory of yours, and is a
+whole cluster by itself. 'barnabas config docs' explains every setting.`,
+		Example: `  barnabas serve
+  barnabas serve /etc/kafka/server.properties
+  barnabas serve --set log.dirs=/var/lib/barnabas --set num.partitions=6
+  BARNABAS_LISTENERS=PLAINTEXT://:9092 barnabas serve --log-format json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			values, warnings, err := a.loadSettings(args, f)
+			if err != nil {
+				return err
+			}
+			logger := newLogger(a.Stderr, values)
+			for _, w := range warnings {
+				logger.Warn(w.String())
+			}
+			return a.Serve(c.Context(), Broker{
+				Values: values, Logger: logger, Version: buildVersion().Version,
+				Ready: func(s Started) { a.welcome(s) },
+			})
+		},
+	}
+	flags := c.Flags()
+	flags.StringArrayVar(&f.set, "set", nil, "set a setting, as `name=value`; may be repeated")
+	flags.StringVar(&f.logLevel, "log-level", "", "least important messages to log: debug, `info`, warn or error")
+	flags.StringVar(&f.logFormat, "log-format", "", "how to log: `text` or json")
+	return c
+}
+
+// loadSettings reads what the broker is configured with. All mistakes are told at once.
+func (a *app) loadSettings(args []string, f serveFlags) (*config.Values, []config.Warning, error) {
+	sources := []config.Source{config.FromMachine()}
+	if len(args) == 1 {
+		file, err := config.FromFile(args[0])
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, nil, fmt.Errorf("%s does not exist; 'barnabas serve' without a file needs none", args[0])
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		sources = append(sources, file)
+	}
+	assignments := f.set
+	if f.logLevel != "" {
+		assignments = append(assignments, "barnabas.log.level="+f.logLevel)
+	}
+	if f.logFormat != "" {
+		assignments = append(assignments, "barnabas.log.format="+f.logFormat)
+	}
+	set, err := config.FromAssignments(assignments)
+	if err != nil {
+		return nil, nil, usageError{err}
+	}
+	sources = append(sources, config.FromEnvironment(a.Environ), set)
+	values, warnings, err := config.LoadBroker(sources...)
+	if err != nil {
+		return nil, nil, fmt.Errorf("the broker does not start with these settings:\n  %s", strings.ReplaceAll(err.Error(), "\n", "\n  "))
+	}
+	return values, warnings, nil
+}
+
+// newLogger makes the broker's log: for people by default, without what they do not need.
+func newLogger(w io.Writer, values *config.Values) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(config.LogLevel.Of(values))); err != nil {
+		panic(fmt.Sprintf("an unchecked log level: %v", err))
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if config.LogFormat.Of(values) == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	options.ReplaceAttr = func(groups []string, attr slog.Attr) slog.Attr {
+		if len(groups) == 0 && attr.Key == slog.TimeKey {
+			attr.Value = slog.StringValue(attr.Value.Time().Format("2006-01-02 15:04:05.000"))
+		}
+		return attr
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// welcome says in a few lines what somebody who has just started a broker wants to know.
+func (a *app) welcome(s Started) {
+	fmt.Fprintf(a.Stdout, "Barnabas is ready: node %d of cluster %s.\n", s.NodeID, s.ClusterID)
+	fmt.Fprintf(a.Stdout, "  clients connect to  %s\n", strings.Join(s.Addresses, ", "))
+	fmt.Fprintf(a.Stdout, "  data is kept in     %s\n", strings.Join(s.DataDirs, ", "))
+	if s.Admin != "" {
+		fmt.Fprintf(a.Stdout, "  metrics, health at  http://%s/metrics, /healthz, /readyz\n", s.Admin)
+	}
+	if len(s.Addresses) > 0 && s.Addresses[0] != "127.0.0.1:9092" {
+		fmt.Fprintf(a.Stdout, "  try                 barnabas topic list --bootstrap-server %s\n", s.Addresses[0])
+		return
+	}
+	fmt.Fprintf(a.Stdout, "  try                 barnabas topic list\n")
+}
