@@ -20,10 +20,13 @@ func (e *edit) rebalance(g *Group) {
 func (e *edit) prepareRebalance(g *Group) {
 	if g.State == CompletingRebalance {
 		for _, m := range g.memberList() {
+			waited := m.sync != nil
 			e.sendSync(g, m, &kmsg.SyncGroupResponse{ErrorCode: kerr.RebalanceInProgress.Code})
-		}
-		for _, m := range g.memberList() {
-			g.update(m, func(m *Member) { m.Assignment = nil })
+			m, _ = g.member(m.ID)
+			m = g.update(m, func(m *Member) { m.Assignment = nil })
+			if waited { // Its session may have run out while it could not be heard of.
+				e.extend(g, m, int64(m.SessionTimeoutMs))
+			}
 		}
 	}
 	g.unsynced = nil
