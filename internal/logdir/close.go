@@ -24,7 +24,6 @@ func (d *Dir) Close(ctx context.Context) error {
 	d.mu.Unlock()
 	d.cancel()
 	d.flusher.close()
-	d.cleaner.close()
 	d.tasks.Wait()
 
 	m, err := d.closeLogs(ctx)
@@ -40,18 +39,17 @@ func (d *Dir) Close(ctx context.Context) error {
 	return nil
 }
 
-// closeLogs closes all logs, in order while that is possible, and returns the manifest. An error means that the stop is not a
-// clean one.
+// closeLogs closes all logs, in order while that is possible, and returns the manifest. An error means that the stop is not
+// a clean one.
 func (d *Dir) closeLogs(ctx context.Context) (*manifest, error) {
 	entries := d.entries(func(*entry) bool { return true })
 	slices.SortFunc(entries, func(a, b *entry) int { return compareKeys(a.key, b.key) })
+	if unflushed := countUnflushed(entries); unflushed > d.o.syncAllAbove && ctx.Err() == nil {
+		d.syncDisk()
+	}
 	m := &manifest{nonce: d.o.NewID(), entries: make([]manifestEntry, len(entries))}
 	var trouble atomic.Pointer[error]
-	positions := make([]int, len(entries))
-	for i := range positions {
-		positions[i] = i
-	}
-	parallel(closeWorkers, positions, func(i int) {
+	parallel(closeWorkers, indexes(len(entries)), func(i int) {
 		inOrder := ctx.Err() == nil && trouble.Load() == nil && d.failed() == nil
 		err := d.closeEntry(entries[i], inOrder, &m.entries[i])
 		if err != nil {
@@ -59,13 +57,46 @@ func (d *Dir) closeLogs(ctx context.Context) (*manifest, error) {
 			trouble.CompareAndSwap(nil, &err)
 		}
 	})
-	if err := d.failed(); err != nil {
-		return nil, err
-	}
 	if err := trouble.Load(); err != nil {
 		return nil, *err
 	}
-	return m, nil
+	if err := d.failed(); err != nil {
+		return nil, err
+	}
+	return m, d.settleAll(entries)
+}
+
+func countUnflushed(entries []*entry) (n int) {
+	for _, e := range entries {
+		if l := e.opened.Load(); l != nil && (!e.settled.Load() || l.FlushedOffset() < l.EndOffset()) {
+			n++
+		}
+	}
+	return n
+}
+
+func indexes(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// settleAll makes all new folders durable with one sync of the directory.
+func (d *Dir) settleAll(entries []*entry) error {
+	if !slices.ContainsFunc(entries, func(e *entry) bool { return !e.settled.Load() }) {
+		return nil
+	}
+	if err := d.disk.SyncDir(d.o.Path); err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.settled.CompareAndSwap(false, true) {
+			e.recoveryPoint.Store(e.open.RecoveryPoint)
+		}
+	}
+	return nil
 }
 
 // closeEntry closes one log and fills in its line of the manifest.
@@ -82,14 +113,12 @@ func (d *Dir) closeEntry(e *entry, inOrder bool, line *manifestEntry) error {
 	case l != nil:
 		damagedAt, _ := l.Damaged()
 		line.offline = damagedAt >= 0
-		if inOrder {
-			if err := d.settle(e); err != nil {
-				inOrder = false
-				d.fail(fmt.Errorf("sync of %s: %w", e.key, err))
-			}
-		}
 		state, err := d.release(e, inOrder)
+		if err == nil && inOrder && !e.settled.Load() {
+			err = d.settleFolder(e)
+		}
 		if err != nil {
+			d.forgetBoot() // perhaps a sync failed
 			return err
 		}
 		if inOrder && !line.offline {
@@ -102,7 +131,7 @@ func (d *Dir) closeEntry(e *entry, inOrder bool, line *manifestEntry) error {
 	default:
 		line.log = e.lazy // nil if it was never opened nor in a manifest: then its folder is read again
 	}
-	line.highWatermark, line.recoveryPoint, line.startOffset = e.highWatermark.Load(), e.recoveryPoint.Load(), e.startOffset.Load()
+	line.highWatermark, line.recoveryPoint, line.startOffset = e.highWatermark.Load(), e.open.RecoveryPoint, e.startOffset.Load()
 	return nil
 }
 

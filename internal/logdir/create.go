@@ -78,6 +78,7 @@ func (d *Dir) make(e *entry) (*storage.Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create %s: %w: %w", e.key, err, kerr.KafkaStorageError)
 	}
+	e.fresh.Store(true)
 	e.opened.Store(l)
 	d.keeper.checkpointSoon()
 	return l, nil
@@ -148,6 +149,7 @@ func (d *Dir) assignTopicID(e *entry, l *storage.Log, id [16]byte) error {
 	e.topicID = id
 	d.mu.Unlock()
 	e.settled.Store(false)
+	e.fresh.Store(false)
 	return nil
 }
 

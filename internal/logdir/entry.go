@@ -37,6 +37,7 @@ type entry struct {
 	unsynced  atomic.Int64 // bytes appended since the last background sync began
 	dirty     atomic.Bool  // on the keeper's list
 	settled   atomic.Bool  // the folder and its id are durable
+	fresh     atomic.Bool  // the folder was made since Open
 	unchecked atomic.Bool  // waits for its recovery
 }
 
@@ -119,9 +120,7 @@ func (d *Dir) release(e *entry, clean bool) (storage.ManifestEntry, error) {
 	if e.settled.Load() {
 		e.recoveryPoint.Store(flushed)
 	}
-	e.open = storage.Checkpoint{
-		RecoveryPoint: e.recoveryPoint.Load(), LogStartOffset: e.startOffset.Load(), Clean: clean && err == nil, SameBoot: true,
-	}
+	e.open = storage.Checkpoint{RecoveryPoint: flushed, LogStartOffset: start, Clean: clean && err == nil, SameBoot: true}
 	d.mu.Lock()
 	delete(d.byLog, l)
 	d.mu.Unlock()
@@ -139,23 +138,34 @@ func (d *Dir) appended(e *entry, n int) {
 	}
 }
 
-// settle makes durable that the log's folder exists and whose it is. Without it a power cut could keep a
-// log's synced segments in a folder that is not there, or that does not say which topic it belongs to.
+// settle makes durable, after a sync of the log, that its folder exists and whose it is. Without it a power cut could
+// keep a log's synced segments in a folder that is not there, or that does not say which topic it belongs to.
 func (d *Dir) settle(e *entry) error {
 	if e.settled.Load() {
 		return nil
 	}
+	if err := d.settleFolder(e); err != nil {
+		return err
+	}
+	if err := d.disk.SyncDir(d.o.Path); err != nil {
+		return err
+	}
+	e.settled.Store(true)
+	return nil
+}
+
+// settleFolder is the part of settle inside of the log's folder. The names in a new one the log's own first sync has seen to.
+func (d *Dir) settleFolder(e *entry) error {
 	folder := d.folder(e.key)
 	if d.topicID(e) != ([16]byte{}) {
 		if err := syncFile(d.disk, filepath.Join(folder, partitionMetadataName)); err != nil {
 			return err
 		}
 	}
-	if err := errors.Join(d.disk.SyncDir(folder), d.disk.SyncDir(d.o.Path)); err != nil {
-		return err
+	if e.fresh.Load() {
+		return nil
 	}
-	e.settled.Store(true)
-	return nil
+	return d.disk.SyncDir(folder)
 }
 
 func (d *Dir) topicID(e *entry) [16]byte {

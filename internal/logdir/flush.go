@@ -164,9 +164,9 @@ func (d *Dir) syncLog(e *entry, l *storage.Log) error {
 		return err
 	}
 	e.unsynced.Store(0)
-	err := d.settle(e)
+	err := l.Sync()
 	if err == nil {
-		err = l.Sync()
+		err = d.settle(e)
 	}
 	if err == nil {
 		return nil

@@ -226,6 +226,9 @@ func (k *keeper) retain(e *entry, now time.Time) {
 	if did.DeletedSegments > 0 || did.Rolled {
 		k.checkpointSoon()
 	}
+	if did.Rolled {
+		k.d.cleaner.dirtied(e)
+	}
 	if did.NextDue.IsZero() {
 		e.retentionDue.Store(nothingDue)
 		return

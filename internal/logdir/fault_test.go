@@ -1,0 +1,6 @@
+package logdir
+
+import "syscall"
+
+// noSpace is what a full disk says.
+const noSpace = syscall.ENOSPC
