@@ -117,9 +117,9 @@ func (a *app) root() *cobra.Command {
 		Long: `Barnabas is a message broker that speaks Kafka's protocol: any Kafka client works with it.
 
 All commands but serve and log talk to a broker at --bootstrap-server.`,
-		Example: `  barnabas serve                          start a broker, with nothing to set up
-  barnabas topic create words             make a topic
-  barnabas produce words < words.txt      put each line into it as a record
+		Example: `  barnabas serve                          # start a broker, with nothing to set up
+  barnabas topic create words             # make a topic
+  barnabas produce words < words.txt      # put each line into it as a record
   barnabas consume words --from beginning --exit-at-end`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -133,7 +133,7 @@ All commands but serve and log talk to a broker at --bootstrap-server.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	flags := root.PersistentFlags()
 	flags.StringSliceVarP(&a.bootstrap, "bootstrap-server", "b", []string{a.defaultBootstrap()}, "`host:port` of a broker; default from "+config.EnvBootstrapServer)
-	flags.StringVarP(&a.format, "output", "o", "table", "how to print: `table` or json")
+	flags.StringVarP(&a.format, "output", "o", "table", "how to print, `format` table or json")
 	root.AddCommand(a.serveCommand(), a.topicCommand(), a.produceCommand(), a.consumeCommand(), a.groupCommand(),
 		a.configCommand(), a.logCommand(), a.versionCommand())
 	a.prepare(root)

@@ -36,7 +36,7 @@ func (a *app) configAlterCommand() *cobra.Command {
 		Short: "Change settings while the broker runs",
 		Example: `  barnabas config alter topic words --set retention.ms=3600000
   barnabas config alter broker 1 --set log.cleaner.threads=2
-  barnabas config alter broker --unset log.retention.ms      for all brokers
+  barnabas config alter broker --unset log.retention.ms      # for all brokers
   barnabas config alter topic words --append cleanup.policy=compact`,
 		Args:              cobra.RangeArgs(1, 2),
 		ValidArgsFunction: a.resourceNames,
@@ -48,24 +48,18 @@ func (a *app) configAlterCommand() *cobra.Command {
 			if changes.empty() {
 				return usage("nothing to change: give --set, --unset, --append or --subtract")
 			}
-			return a.admin(c.Context(), func(ctx context.Context, admin *admin) error { return a.alterConfigs(ctx, admin, r, changes) })
+			request, err := changes.request(r)
+			if err != nil {
+				return err
+			}
+			return a.admin(c.Context(), func(ctx context.Context, admin *admin) error { return a.alterConfigs(ctx, admin, r, request) })
 		},
 	}
 	changes.flags(c.Flags())
 	return c
 }
 
-func (a *app) alterConfigs(ctx context.Context, admin *admin, r resource, changes configChanges) error {
-	if changes.empty() {
-		return nil
-	}
-	asked, err := changes.request(r)
-	if err != nil {
-		return err
-	}
-	request := kmsg.NewPtrIncrementalAlterConfigsRequest()
-	request.ValidateOnly = changes.validateOnly
-	request.Resources = append(request.Resources, asked)
+func (a *app) alterConfigs(ctx context.Context, admin *admin, r resource, request *kmsg.IncrementalAlterConfigsRequest) error {
 	for _, shard := range admin.client.RequestSharded(ctx, request) {
 		if shard.Err != nil {
 			return shard.Err
@@ -74,16 +68,16 @@ func (a *app) alterConfigs(ctx context.Context, admin *admin, r resource, change
 			if err := kerr.ErrorForCode(answer.ErrorCode); err != nil {
 				return fmt.Errorf("%s: %w", r, withMessage(err, text(answer.ErrorMessage)))
 			}
-			return a.printAltered(r, changes)
+			return a.printAltered(r, request)
 		}
 	}
 	return errors.New("the broker answered nothing")
 }
 
-func (a *app) printAltered(r resource, changes configChanges) error {
-	n := len(changes.set) + len(changes.unset) + len(changes.add) + len(changes.subtract)
-	return a.print(map[string]any{"type": r.kind, "name": r.name, "changes": n, "validate_only": changes.validateOnly}, func(t *table) {
-		if changes.validateOnly {
+func (a *app) printAltered(r resource, request *kmsg.IncrementalAlterConfigsRequest) error {
+	n := len(request.Resources[0].Configs)
+	return a.print(map[string]any{"type": r.kind, "name": r.name, "changes": n, "validate_only": request.ValidateOnly}, func(t *table) {
+		if request.ValidateOnly {
 			t.line("%s: %s could be changed", r, plural(int64(n), "setting"))
 			return
 		}
@@ -91,7 +85,7 @@ func (a *app) printAltered(r resource, changes configChanges) error {
 	})
 }
 
-func (c *configChanges) request(r resource) (kmsg.IncrementalAlterConfigsRequestResource, error) {
+func (c *configChanges) request(r resource) (*kmsg.IncrementalAlterConfigsRequest, error) {
 	asked := kmsg.NewIncrementalAlterConfigsRequestResource()
 	asked.ResourceType, asked.ResourceName = r.code(), r.name
 	for _, part := range []struct {
@@ -105,7 +99,7 @@ func (c *configChanges) request(r resource) (kmsg.IncrementalAlterConfigsRequest
 	} {
 		settings, err := settingsOf(part.flag, part.pairs)
 		if err != nil {
-			return asked, err
+			return nil, err
 		}
 		for _, name := range sortedKeys(settings) {
 			asked.Configs = append(asked.Configs, configChange(name, settings[name], part.op))
@@ -114,7 +108,10 @@ func (c *configChanges) request(r resource) (kmsg.IncrementalAlterConfigsRequest
 	for _, name := range c.unset {
 		asked.Configs = append(asked.Configs, configChange(name, nil, kmsg.IncrementalAlterConfigOpDelete))
 	}
-	return asked, nil
+	request := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	request.ValidateOnly = c.validateOnly
+	request.Resources = append(request.Resources, asked)
+	return request, nil
 }
 
 func configChange(name string, value *string, op kmsg.IncrementalAlterConfigOp) kmsg.IncrementalAlterConfigsRequestResourceConfig {

@@ -38,7 +38,7 @@ func (a *app) configDescribeCommand() *cobra.Command {
 subscription, and where each comes from; with --all also those that have their default.`,
 		Example: `  barnabas config describe topic words
   barnabas config describe broker 1 --all
-  barnabas config describe broker            what was set for all brokers`,
+  barnabas config describe broker            # what was set for all brokers`,
 		Args:              cobra.RangeArgs(1, 2),
 		ValidArgsFunction: a.resourceNames,
 		RunE: func(c *cobra.Command, args []string) error {

@@ -30,7 +30,7 @@ hold the offset and time index beside each segment against it. A folder stands f
 segments. The exit code is 1 when something is wrong.`,
 		Example: `  barnabas log dump ~/.local/share/barnabas/words-0
   barnabas log dump words-0/00000000000000000000.log --records
-  barnabas log dump words-0 -o json          a line a batch`,
+  barnabas log dump words-0 -o json          # a line a batch`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return a.dumpLogs(args, records) },
 	}

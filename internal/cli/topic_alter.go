@@ -22,11 +22,21 @@ func (a *app) topicAlterCommand() *cobra.Command {
 			if partitions == 0 && changes.empty() {
 				return usage("nothing to alter: give --partitions, --set or --unset")
 			}
+			topic := resource{kind: "topic", name: args[0]}
+			request, err := changes.request(topic)
+			if err != nil {
+				return err
+			}
 			return a.admin(c.Context(), func(ctx context.Context, admin *admin) error {
-				if err := a.alterConfigs(ctx, admin, resource{kind: "topic", name: args[0]}, changes); err != nil || partitions == 0 {
-					return err
+				if !changes.empty() {
+					if err := a.alterConfigs(ctx, admin, topic, request); err != nil {
+						return err
+					}
 				}
-				return a.addPartitions(ctx, admin, args[0], partitions)
+				if partitions > 0 {
+					return a.addPartitions(ctx, admin, topic.name, partitions, changes.validateOnly)
+				}
+				return nil
 			})
 		},
 	}
@@ -35,8 +45,12 @@ func (a *app) topicAlterCommand() *cobra.Command {
 	return c
 }
 
-func (a *app) addPartitions(ctx context.Context, admin *admin, topic string, partitions int) error {
-	responses, err := admin.UpdatePartitions(ctx, partitions, topic)
+func (a *app) addPartitions(ctx context.Context, admin *admin, topic string, partitions int, validateOnly bool) error {
+	update, verb := admin.UpdatePartitions, "has"
+	if validateOnly {
+		update, verb = admin.ValidateUpdatePartitions, "could have"
+	}
+	responses, err := update(ctx, partitions, topic)
 	if err != nil {
 		return err
 	}
@@ -48,7 +62,7 @@ func (a *app) addPartitions(ctx context.Context, admin *admin, topic string, par
 	if len(responses) == 0 {
 		return errors.New("the broker answered nothing about the topic")
 	}
-	return a.print(map[string]any{"topic": topic, "partitions": partitions}, func(t *table) {
-		t.line("topic %s has %s", topic, plural(int64(partitions), "partition"))
+	return a.print(map[string]any{"topic": topic, "partitions": partitions, "validate_only": validateOnly}, func(t *table) {
+		t.line("topic %s %s %s", topic, verb, plural(int64(partitions), "partition"))
 	})
 }

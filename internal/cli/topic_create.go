@@ -37,10 +37,14 @@ func (a *app) topicCreateCommand() *cobra.Command {
 		Example: `  barnabas topic create words
   barnabas topic create words --partitions 6 --config retention.ms=86400000
   barnabas topic create accounts --config cleanup.policy=compact --if-not-exists
-  barnabas topic create words --replica-assignment 1:2,2:3    two partitions, each on two brokers`,
+  barnabas topic create words --replica-assignment 1:2,2:3   # two partitions, each on two brokers`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.admin(c.Context(), func(ctx context.Context, admin *admin) error { return a.createTopics(ctx, admin, args, f) })
+			request, err := f.request(args)
+			if err != nil {
+				return err
+			}
+			return a.admin(c.Context(), func(ctx context.Context, admin *admin) error { return a.createTopics(ctx, admin, request, f) })
 		},
 	}
 	flags := c.Flags()
@@ -53,16 +57,12 @@ func (a *app) topicCreateCommand() *cobra.Command {
 	return c
 }
 
-func (a *app) createTopics(ctx context.Context, admin *admin, names []string, f topicCreateFlags) error {
-	request, err := f.request(names)
-	if err != nil {
-		return err
-	}
+func (a *app) createTopics(ctx context.Context, admin *admin, request *kmsg.CreateTopicsRequest, f topicCreateFlags) error {
 	response, err := request.RequestWith(ctx, admin.client)
 	if err != nil {
 		return err
 	}
-	created := make([]createdTopic, 0, len(names))
+	created := make([]createdTopic, 0, len(request.Topics))
 	var problems []error
 	for _, t := range response.Topics {
 		topic := createdTopic{Topic: t.Topic, Partitions: t.NumPartitions, ReplicationFactor: t.ReplicationFactor}

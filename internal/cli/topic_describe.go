@@ -35,7 +35,7 @@ func (a *app) topicDescribeCommand() *cobra.Command {
 		Use:   "describe [TOPIC...]",
 		Short: "Show topics' partitions, replicas, offsets and settings",
 		Example: `  barnabas topic describe words
-  barnabas topic describe -o json      all topics`,
+  barnabas topic describe -o json      # all topics`,
 		ValidArgsFunction: a.topicNames,
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.admin(c.Context(), func(ctx context.Context, admin *admin) error { return a.describeTopics(ctx, admin, args) })
