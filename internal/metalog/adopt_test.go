@@ -71,6 +71,37 @@ func TestAKafkaFolderIsTakenOverAtItsOffsets(t *testing.T) {
 
 const kafkaEnd = 59
 
+func TestAFolderThatKafkaRanOnInBetweenIsTakenOverAgain(t *testing.T) {
+	s := kafka(t)
+	c := mustOpen(t, s)
+	mustRecord(t, c, noop(t))
+	mustClose(t, c)
+	// Kafka leads in an epoch of its own, and appends: here what another node of ours did.
+	other := settings{fs: vfs.OS(), dir: t.TempDir()}
+	if err := os.CopyFS(other.dir, os.DirFS(s.dir)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(other.raftDir()); err != nil {
+		t.Fatal(err)
+	}
+	c = mustOpen(t, other)
+	mustRecord(t, c, noop(t))
+	mustClose(t, c)
+	for _, name := range []string{"00000000000000000000.log", "quorum-state"} {
+		b, err := os.ReadFile(filepath.Join(other.metadataDir(), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		edit(t, s, name, func([]byte) []byte { return b })
+	}
+	c = mustOpen(t, s)
+	mustRecord(t, c, noop(t))
+	if got, want := c.log.Position(), (metalog.Position{Offset: kafkaEnd + 6, Epoch: 4}); got != want {
+		t.Errorf("at %+v, want %+v", got, want)
+	}
+	mustClose(t, c)
+}
+
 func TestAKafkaFolderWithoutItsTornTailIsTakenOver(t *testing.T) {
 	s := kafka(t)
 	edit(t, s, "00000000000000000000.log", func(b []byte) []byte { return b[:len(b)-3] })

@@ -25,8 +25,8 @@ var (
 	// ErrCorrupt marks a folder from which the state cannot be read.
 	ErrCorrupt = errors.New("metadata log is corrupt")
 	// ErrDiverged marks a log that holds something else than what Raft has committed.
-	ErrDiverged = errors.New("metadata log differs from the raft log: did Apache Kafka run on this directory since, " +
-		"or was the raft log lost? Remove the raft log to take the metadata log as it is")
+	ErrDiverged = errors.New("metadata log holds what the raft log does not: was an older raft log put in its place? " +
+		"Remove the raft log to take the metadata log as it is")
 	// ErrTooLarge is what Writer.Append answers to records that do not fit a batch.
 	ErrTooLarge = errors.New("metadata batch is too large")
 )

@@ -80,7 +80,8 @@ func open(s settings) (*controller, error) {
 			term, data, err := c.log.Adopt()
 			return quorum.Bootstrap{Term: term, Data: data}, err
 		},
-		Restore: c.restore, Apply: c.apply, Snapshot: c.snapshot, Leadership: c.leadership,
+		Superseded: c.log.Superseded,
+		Restore:    c.restore, Apply: c.apply, Snapshot: c.snapshot, Leadership: c.leadership,
 		Kept: func(s quorum.Snapshot) {
 			if err := c.log.Trim(s.Data); err != nil {
 				c.fail(err)

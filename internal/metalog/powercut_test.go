@@ -59,7 +59,7 @@ func judge(fs vfs.FS, before session) error {
 // cuts takes the power away before each change of a life, and gives the broken promises.
 func cuts(t *testing.T, wrap func(vfs.FS) vfs.FS) (broken []error) {
 	t.Helper()
-	const crashes = 6
+	const crashes = 4
 	for at := int64(0); ; at++ {
 		disk := newDisk(t)
 		disk.PowerOffAt(disk.Changes() + at)

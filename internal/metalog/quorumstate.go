@@ -96,6 +96,15 @@ func (l *Log) readQuorumState() (*quorumState, error) {
 	return &s, nil
 }
 
+// Superseded says whether another than the raft log whose last term is given has led here since: a Kafka to which the folder
+// went back, and which has left it. We write an epoch down only once Raft has it.
+func (l *Log) Superseded(term uint64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	state, err := l.readQuorumState()
+	return err == nil && state != nil && uint64(state.LeaderEpoch) > term
+}
+
 // writeQuorumState keeps the version that is there, which goes with how Kafka is configured.
 func (l *Log) writeQuorumState(epoch int32) error {
 	s := quorumState{LeaderID: l.o.NodeID, LeaderEpoch: epoch, Voters: []int32{l.o.NodeID}}

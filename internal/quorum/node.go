@@ -3,6 +3,8 @@ package quorum
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
+	"strings"
 	"sync"
 
 	"go.etcd.io/raft/v3"
@@ -70,18 +72,17 @@ func Open(o Options) (*Node, error) {
 	if err := errors.Join(o.FS.SyncDir(parent(o.Dir)), o.FS.SyncDir(o.Dir)); err != nil {
 		return nil, fmt.Errorf("raft log: %w", err)
 	}
-	snapshot, err := readSnapshot(o.FS, o.Dir, id)
-	if err == nil && snapshot == nil {
-		snapshot, err = bootstrap(o, id)
+	snapshot, wal, entries, err := openLog(o, id)
+	if err == nil && superseded(o, id, wal, snapshot) {
+		o.Logger.Info("raft log: others have taken the state further, a new log begins", "term", wal.hardState.GetTerm())
+		if err = errors.Join(wal.closeFile(), forget(o)); err == nil {
+			snapshot, wal, entries, err = openLog(o, id)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("raft log %s: %w", o.Dir, err)
 	}
 	m := snapshot.GetMetadata()
-	wal, entries, err := openWAL(o, id, m)
-	if err != nil {
-		return nil, fmt.Errorf("raft log %s: %w", o.Dir, err)
-	}
 	if err := o.Restore(named(snapshot)); err != nil {
 		return nil, errors.Join(fmt.Errorf("raft log %s: restore snapshot at %d: %w", o.Dir, m.GetIndex(), err), wal.closeFile())
 	}
@@ -108,6 +109,45 @@ func (n *Node) Start() {
 	n.running.Go(n.applies.run)
 }
 
+// openLog reads what there is, or begins it.
+func openLog(o Options, id uint64) (*raftpb.Snapshot, *wal, []*raftpb.Entry, error) {
+	snapshot, err := readSnapshot(o.FS, o.Dir, id)
+	if err == nil && snapshot == nil {
+		snapshot, err = bootstrap(o, id)
+	}
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	wal, entries, err := openWAL(o, id, snapshot.GetMetadata())
+	return snapshot, wal, entries, err
+}
+
+// superseded asks the owner, if nobody but this node has ever voted here.
+func superseded(o Options, id uint64, w *wal, snapshot *raftpb.Snapshot) bool {
+	cs := snapshot.GetMetadata().GetConfState()
+	alone := len(cs.GetVoters()) == 1 && cs.GetVoters()[0] == id && len(cs.GetVotersOutgoing()) == 0
+	return alone && o.Superseded(w.hardState.GetTerm())
+}
+
+// forget removes the log, and the snapshots last: while one is there, the next Open comes here again.
+func forget(o Options) error {
+	entries, err := o.FS.ReadDir(o.Dir)
+	if err != nil {
+		return err
+	}
+	for _, suffix := range []string{segmentSuffix, snapshotSuffix} {
+		for _, e := range entries {
+			if !strings.HasSuffix(e.Name(), suffix) {
+				continue
+			}
+			if err := o.FS.Remove(filepath.Join(o.Dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return o.FS.SyncDir(o.Dir)
+}
+
 // bootstrap writes the snapshot that a log begins with. It is the first thing in the directory: a log without a
 // snapshot is one whose directory entries were lost.
 func bootstrap(o Options, id uint64) (*raftpb.Snapshot, error) {
@@ -116,7 +156,7 @@ func bootstrap(o Options, id uint64) (*raftpb.Snapshot, error) {
 		return nil, err
 	}
 	for _, e := range entries {
-		if len(e.Name()) > len(segmentSuffix) && e.Name()[len(e.Name())-len(segmentSuffix):] == segmentSuffix {
+		if strings.HasSuffix(e.Name(), segmentSuffix) {
 			return nil, fmt.Errorf("%w: %s without a snapshot", ErrCorrupt, e.Name())
 		}
 	}

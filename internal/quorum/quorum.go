@@ -95,6 +95,9 @@ type Options struct {
 
 	// Bootstrap is asked when Dir holds no log.
 	Bootstrap func() (Bootstrap, error)
+	// Superseded is asked at Open, with the last term of a log whose only voter is this node, whether the owner's state has
+	// been taken further by others: the log is then forgotten, and Bootstrap asked.
+	Superseded func(term uint64) bool
 	// Restore sets the owner's state to the snapshot: at Open, and when a leader sends one. On return from the latter
 	// everything that the snapshot names must be durable.
 	Restore func(Snapshot) error
@@ -148,6 +151,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.Leadership == nil {
 		o.Leadership = func(bool, uint64) {}
+	}
+	if o.Superseded == nil {
+		o.Superseded = func(uint64) bool { return false }
 	}
 	if o.Kept == nil {
 		o.Kept = func(Snapshot) {}
