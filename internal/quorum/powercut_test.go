@@ -197,3 +197,9 @@ func (l *lockedOp) swap(op vfs.Op) vfs.Op {
 	l.op = op
 	return last
 }
+
+func (l *lockedOp) get() vfs.Op {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.op
+}
