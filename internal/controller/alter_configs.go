@@ -14,6 +14,7 @@ func (d *decision) alterConfigs(request *kmsg.AlterConfigsRequest) *kmsg.AlterCo
 	resources := make([]alteration, len(request.Resources))
 	for i := range request.Resources {
 		r := &request.Resources[i]
+		resources[i].whole = true
 		resources[i].resource = meta.ConfigResource{Type: int8(r.ResourceType), Name: r.ResourceName}
 		for j := range r.Configs {
 			c := &r.Configs[j]

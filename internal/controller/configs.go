@@ -15,7 +15,7 @@ import (
 // maxConfigValue is the longest value that Kafka keeps.
 const maxConfigValue = math.MaxInt16
 
-// change is what a request does to one config.
+// configChange is what a request does to one config.
 type configChange struct {
 	name  string
 	op    int8
@@ -32,7 +32,8 @@ const (
 
 // checkResource refuses requests about a resource that make no sense whatever
 // the configs are.
-func (d *decision) checkResource(resource meta.ConfigResource, changes []configChange) error {
+func (d *decision) checkResource(a alteration) error {
+	resource, changes := a.resource, a.changes
 	var nulls []string
 	names := make(map[string]bool, len(changes))
 	for _, c := range changes {
@@ -46,6 +47,9 @@ func (d *decision) checkResource(resource meta.ConfigResource, changes []configC
 	}
 	if len(nulls) > 0 {
 		return refuse(kerr.InvalidRequest, "Null value not supported for : %s", strings.Join(nulls, ", "))
+	}
+	if resource.Type == meta.ResourceBrokerLogger && !a.whole {
+		return refuse(kerr.InvalidRequest, "This broker's log level is not altered by loggers.")
 	}
 	switch resource.Type {
 	case meta.ResourceTopic:
@@ -63,8 +67,6 @@ func (d *decision) checkResource(resource meta.ConfigResource, changes []configC
 		if resource.Name == "" {
 			return refuse(kerr.InvalidRequest, "Default group resources are not allowed.")
 		}
-	case meta.ResourceBrokerLogger:
-		return refuse(kerr.InvalidRequest, "This broker's log level is not altered by loggers.")
 	default:
 		return refuse(kerr.InvalidRequest, "Unknown resource type %d", resource.Type)
 	}

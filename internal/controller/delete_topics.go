@@ -73,6 +73,9 @@ func (d *decision) deletions(topics []kmsg.DeleteTopicsRequestTopic) []kmsg.Dele
 			continue
 		}
 		answered[key] = times[key] > 1
+		if topic, ok := d.im.TopicByID(t.TopicID); ok && t.Topic == nil && times["name "+topic.Name] > 0 {
+			continue // refused where it is named; Kafka does not say it twice
+		}
 		results = append(results, d.deleteTopic(t, times))
 	}
 	return results
@@ -121,14 +124,8 @@ func (d *decision) deleteTopic(t *kmsg.DeleteTopicsRequestTopic, times map[strin
 			return topicDeletion(t.Topic, topic.ID,
 				refuse(kerr.InvalidRequest, "The provided topic name maps to an ID that was already supplied."))
 		}
-	} else {
-		if topic, found = d.im.TopicByID(t.TopicID); !found {
-			return topicDeletion(nil, t.TopicID, refuse(kerr.UnknownTopicID, textUnknownTopicID))
-		}
-		if times["name "+topic.Name] > 0 {
-			return topicDeletion(nil, t.TopicID,
-				refuse(kerr.InvalidRequest, "The provided topic name maps to an ID that was already supplied."))
-		}
+	} else if topic, found = d.im.TopicByID(t.TopicID); !found {
+		return topicDeletion(nil, t.TopicID, refuse(kerr.UnknownTopicID, textUnknownTopicID))
 	}
 	if len(d.records) == maxRecords {
 		return topicDeletion(&topic.Name, topic.ID, refuse(kerr.PolicyViolation, "Unable to perform excessively large batch operation."))

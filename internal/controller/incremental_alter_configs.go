@@ -39,6 +39,7 @@ func (d *decision) incrementalAlterConfigs(request *kmsg.IncrementalAlterConfigs
 type alteration struct {
 	resource meta.ConfigResource
 	changes  []configChange
+	whole    bool // the changes replace all that there is
 }
 
 // alterAll alters each resource by itself and says how each went.
@@ -53,7 +54,7 @@ func (d *decision) alterAll(all []alteration, validateOnly bool, alter func(alte
 			errs[i] = refuse(kerr.InvalidRequest, "Each resource must appear at most once.")
 			continue
 		}
-		if errs[i] = d.checkResource(a.resource, a.changes); errs[i] != nil {
+		if errs[i] = d.checkResource(a); errs[i] != nil {
 			continue
 		}
 		var records []meta.Record

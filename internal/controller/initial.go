@@ -31,12 +31,16 @@ func InitialRecords(im *meta.Image, env Env) []meta.Record {
 		records = append(records, &meta.BeginTransactionRecord{Name: &name})
 	}
 	records = append(records, &meta.FeatureLevelRecord{Name: meta.FeatureMetadataVersion, FeatureLevel: level})
-	for _, name := range slices.Sorted(maps.Keys(env.Finalize)) {
-		if env.Finalize[name] > 0 {
-			records = append(records, &meta.FeatureLevelRecord{Name: name, FeatureLevel: env.Finalize[name]})
+	finalize := maps.Clone(env.Finalize)
+	if level < meta.Level40IV1 {
+		delete(finalize, FeatureELR) // records could not hold who is eligible
+	}
+	for _, name := range slices.Sorted(maps.Keys(finalize)) {
+		if finalize[name] > 0 {
+			records = append(records, &meta.FeatureLevelRecord{Name: name, FeatureLevel: finalize[name]})
 		}
 	}
-	if env.Finalize[FeatureELR] > 0 {
+	if finalize[FeatureELR] > 0 {
 		// Who is eligible depends on min.insync.replicas, so that must be the same
 		// for all who decide.
 		value := strconv.Itoa(int(env.MinInsyncReplicas))
