@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/barnabas-mq/barnabas/internal/config"
+	"github.com/barnabas-mq/barnabas/internal/coordinator"
 	"github.com/barnabas-mq/barnabas/internal/meta"
 	"github.com/barnabas-mq/barnabas/internal/wire"
 )
@@ -121,6 +122,8 @@ type Broker struct {
 	Controller Controller
 	// LogLevel is the level of the root logger, which is the only one; nil if it cannot be changed.
 	LogLevel *slog.LevelVar
+
+	Groups *coordinator.Coordinator
 
 	creations creations
 }
