@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
+	"github.com/barnabas-mq/barnabas/internal/batch"
 	"github.com/barnabas-mq/barnabas/internal/vfs"
 )
 
@@ -25,6 +26,7 @@ type Region struct {
 	log      *Log
 	segment  *segment
 	file     vfs.File
+	from     int64 // the offset asked for
 	position int64
 	length   int
 	cuts     uint32
@@ -100,12 +102,15 @@ func (l *Log) readSegment(s *segment, scratch []byte, from, below int64, maxByte
 	if s.cuts.Load() != cuts {
 		err = errRewound
 	}
+	if err == nil && at.from < at.to && at.next <= from {
+		err = &corruptError{segment: s.base, position: at.from, cause: errBackwards}
+	}
 	if err != nil || !found || at.from == at.to {
 		h.release()
 		return Region{NextOffset: from}, found, err
 	}
 	return Region{
-		NextOffset: at.next, log: l, segment: s, file: f,
+		NextOffset: at.next, log: l, segment: s, file: f, from: from,
 		position: at.from, length: int(at.to - at.from), cuts: cuts,
 	}, true, nil
 }
@@ -148,6 +153,10 @@ func (r *Region) ReadInto(dst []byte) (int, error) {
 func (r *Region) verify(b []byte) (good int, err error) {
 	s := r.segment
 	good, err = verifyBatches(b, s.base, r.position)
+	if h, headerErr := batch.ParseHeader(b); headerErr == nil && h.LastOffset() < r.from {
+		// What holds the offset by its place does not by what it says: offsets go back somewhere before it.
+		good, err = 0, &corruptError{segment: s.base, position: r.position, cause: errBackwards}
+	}
 	s.mu.Lock()
 	if s.cuts.Load() == r.cuts {
 		s.memory().verified.add(r.position, r.position+int64(good))

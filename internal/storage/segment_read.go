@@ -44,6 +44,9 @@ func (s *segment) locate(f io.ReaderAt, buf []byte, from, below int64, maxBytes 
 	}
 	scan.pos, scan.next = start, s.base
 	first, err := scan.header()
+	if errors.Is(err, io.EOF) {
+		return located{}, false, nil // a truncation let the log end behind its last batch
+	}
 	if err != nil {
 		return located{}, false, err
 	}

@@ -215,6 +215,9 @@ func readAll(l *Log, from, below int64, pieceBytes int) ([]byte, error) {
 		if n < len(piece) {
 			next = lastHeader(piece[:n]).NextOffset()
 		}
+		if next <= from {
+			return out, fmt.Errorf("read at %d says to read on at %d", from, next)
+		}
 		from = next
 	}
 	return out, nil
@@ -279,3 +282,5 @@ func wantError(t *testing.T, err, target error) {
 }
 
 func putOffset(b []byte, offset int64) { batch.SetBaseOffset(b, offset) }
+
+func testClock() time.Time { return time.UnixMilli(testStart) }

@@ -65,6 +65,10 @@ func (l *Log) sync() error {
 	if err != nil {
 		return err
 	}
+	return l.finishSync(work)
+}
+
+func (l *Log) finishSync(work syncWork) error {
 	if err := l.syncFiles(work); err != nil {
 		l.fail(fmt.Errorf("sync failed, and what the kernel dropped is unknown: %w", err))
 		return l.storageError("sync", err)
