@@ -117,6 +117,9 @@ func FuzzCheck(f *testing.F) {
 				t.Fatal("a refused batch was changed")
 			}
 		}
+		if err == nil && len(c.Bytes) == 0 {
+			return // an old producer's empty set
+		}
 		if magic, peek := PeekMagic(before); peek == nil && magic == MagicCurrent && !errors.Is(err, kerr.MessageTooLarge) {
 			passes, maxTimestamp := slowCheck(before, o)
 			if passes != (err == nil) {
@@ -126,7 +129,7 @@ func FuzzCheck(f *testing.F) {
 				t.Fatalf("the slow twin's max timestamp is %d, Check's %d", maxTimestamp, c.MaxTimestamp)
 			}
 		}
-		if err == nil && len(c.Bytes) > 0 {
+		if err == nil {
 			claimed, err := ParseHeader(before)
 			checkedIsReadable(t, c, o, err == nil && claimed.LogAppendTime())
 		}
