@@ -23,6 +23,7 @@ import (
 type Broker struct {
 	Values  *config.Values
 	Logger  *slog.Logger
+	Level   *slog.LevelVar // of Logger; it may be changed while the broker runs
 	Version string
 	// Ready is called once, when the broker answers clients.
 	Ready func(Started)
@@ -32,9 +33,8 @@ type Broker struct {
 type Started struct {
 	ClusterID string
 	NodeID    int32
-	Addresses []string // what clients are told to connect to
-	DataDirs  []string
-	Admin     string // where metrics and health are served; empty: nowhere
+	Addresses []string // where it listens for clients, in the order of the listeners
+	Admin     string   // where metrics and health are served; empty: nowhere
 }
 
 // Serve runs a broker until the context ends or the broker cannot go on.

@@ -137,7 +137,7 @@ func TestServeHandsOverWhatWasConfigured(t *testing.T) {
 	serve := func(_ context.Context, b Broker) error {
 		got = b.Values
 		b.Logger.Info("not at this level")
-		b.Ready(Started{ClusterID: "abc", NodeID: 1, Addresses: []string{"127.0.0.1:9092"}, DataDirs: []string{"/data"}, Admin: "127.0.0.1:9644"})
+		b.Ready(Started{ClusterID: "abc", NodeID: 1, Addresses: []string{"127.0.0.1:40001"}, Admin: "127.0.0.1:9644"})
 		return nil
 	}
 	r := run(t, Process{
@@ -150,13 +150,33 @@ func TestServeHandsOverWhatWasConfigured(t *testing.T) {
 	if config.NumPartitions.Of(got) != 3 || config.TopicRetentionMs.Of(got) != 5*3600*1000 {
 		t.Errorf("num.partitions=%d retention.ms=%d", config.NumPartitions.Of(got), config.TopicRetentionMs.Of(got))
 	}
-	for _, want := range []string{"node 1 of cluster abc", "clients connect to  127.0.0.1:9092", "data is kept in     /data", "http://127.0.0.1:9644/metrics"} {
+	for _, want := range []string{"node 1 of cluster abc", "clients connect to  127.0.0.1:40001\n", "data is kept in     /data", "http://127.0.0.1:9644/metrics"} {
 		if !strings.Contains(r.stdout, want) {
 			t.Errorf("it does not say %q:\n%s", want, r.stdout)
 		}
 	}
 	if !strings.Contains(r.stderr, "transaction.max.timeout.ms has no effect: transactions are not served yet") || strings.Contains(r.stderr, "not at this level") {
 		t.Errorf("it logs\n%s", r.stderr)
+	}
+}
+
+func TestClientsAreToldWhatTheyCanReach(t *testing.T) {
+	for _, c := range []struct{ listeners, advertised, bound, want string }{
+		{"PLAINTEXT://127.0.0.1:9092", "", "127.0.0.1:9092", "127.0.0.1:9092"},
+		{"PLAINTEXT://:9092", "", "[::]:9092", "port 9092 of any address of this machine, and are told the address they used; behind a port mapping, set advertised.listeners"},
+		{"PLAINTEXT://:9092", "PLAINTEXT://mq.example.org:19092", "[::]:9092", "mq.example.org:19092 (advertised.listeners; it listens at [::]:9092)"},
+	} {
+		settings := map[string]string{"listeners": c.listeners}
+		if c.advertised != "" {
+			settings["advertised.listeners"] = c.advertised
+		}
+		values, _, err := config.LoadBroker(config.FromMap("test", settings))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if told := toldAddresses(values, []string{c.bound}); len(told) != 1 || told[0] != c.want {
+			t.Errorf("with %v they are told %q", settings, told)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"strings"
 
@@ -40,13 +41,13 @@ whole cluster by itself. 'barnabas config docs' explains every setting.`,
 			if err != nil {
 				return err
 			}
-			logger := newLogger(a.Stderr, values)
+			logger, level := newLogger(a.Stderr, values)
 			for _, w := range warnings {
 				logger.Warn(w.String())
 			}
 			return a.Serve(c.Context(), Broker{
-				Values: values, Logger: logger, Version: buildVersion().Version,
-				Ready: func(s Started) { a.welcome(s) },
+				Values: values, Logger: logger, Level: level, Version: buildVersion().Version,
+				Ready: func(s Started) { a.welcome(values, s) },
 			})
 		},
 	}
@@ -90,14 +91,14 @@ func (a *app) loadSettings(args []string, f serveFlags) (*config.Values, []confi
 }
 
 // newLogger makes the broker's log: for people by default, without what they do not need.
-func newLogger(w io.Writer, values *config.Values) *slog.Logger {
-	var level slog.Level
+func newLogger(w io.Writer, values *config.Values) (*slog.Logger, *slog.LevelVar) {
+	level := &slog.LevelVar{}
 	if err := level.UnmarshalText([]byte(config.LogLevel.Of(values))); err != nil {
 		panic(fmt.Sprintf("an unchecked log level: %v", err))
 	}
 	options := &slog.HandlerOptions{Level: level}
 	if config.LogFormat.Of(values) == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
+		return slog.New(slog.NewJSONHandler(w, options)), level
 	}
 	options.ReplaceAttr = func(groups []string, attr slog.Attr) slog.Attr {
 		if len(groups) == 0 && attr.Key == slog.TimeKey {
@@ -105,20 +106,44 @@ func newLogger(w io.Writer, values *config.Values) *slog.Logger {
 		}
 		return attr
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	return slog.New(slog.NewTextHandler(w, options)), level
 }
 
 // welcome says in a few lines what somebody who has just started a broker wants to know.
-func (a *app) welcome(s Started) {
+func (a *app) welcome(values *config.Values, s Started) {
+	told := toldAddresses(values, s.Addresses)
 	fmt.Fprintf(a.Stdout, "Barnabas is ready: node %d of cluster %s.\n", s.NodeID, s.ClusterID)
-	fmt.Fprintf(a.Stdout, "  clients connect to  %s\n", strings.Join(s.Addresses, ", "))
-	fmt.Fprintf(a.Stdout, "  data is kept in     %s\n", strings.Join(s.DataDirs, ", "))
+	for _, line := range told {
+		fmt.Fprintf(a.Stdout, "  clients connect to  %s\n", line)
+	}
+	fmt.Fprintf(a.Stdout, "  data is kept in     %s\n", strings.Join(values.LogDirs(), ", "))
 	if s.Admin != "" {
 		fmt.Fprintf(a.Stdout, "  metrics, health at  http://%s/metrics, /healthz, /readyz\n", s.Admin)
 	}
-	if len(s.Addresses) > 0 && s.Addresses[0] != "127.0.0.1:9092" {
-		fmt.Fprintf(a.Stdout, "  try                 barnabas topic list --bootstrap-server %s\n", s.Addresses[0])
-		return
+}
+
+// toldAddresses are what clients of each listener are told to connect to, and why.
+func toldAddresses(values *config.Values, bound []string) []string {
+	advertised := map[string]config.Listener{}
+	for _, l := range values.AdvertisedListeners() {
+		advertised[l.Name] = l
 	}
-	fmt.Fprintf(a.Stdout, "  try                 barnabas topic list\n")
+	told := make([]string, 0, len(bound))
+	for i, l := range values.Listeners() {
+		address := l.Address()
+		if i < len(bound) {
+			address = bound[i]
+		}
+		host, port, err := net.SplitHostPort(address)
+		ip := net.ParseIP(host)
+		switch a, found := advertised[l.Name]; {
+		case found:
+			told = append(told, fmt.Sprintf("%s (advertised.listeners; it listens at %s)", a.Address(), address))
+		case err == nil && (host == "" || ip != nil && ip.IsUnspecified()):
+			told = append(told, fmt.Sprintf("port %s of any address of this machine, and are told the address they used; behind a port mapping, set advertised.listeners", port))
+		default:
+			told = append(told, address)
+		}
+	}
+	return told
 }
