@@ -19,7 +19,7 @@ import (
 func somePayloads() [][]byte {
 	rng := rand.New(rand.NewPCG(1, 2))
 	var payloads [][]byte
-	for _, n := range []int{0, 1, 12, 100, 32 << 10, 32<<10 + 1, 64 << 10, 64<<10 + 1, 1 << 20} {
+	for _, n := range []int{0, 1, 12, 100, 32 << 10, 32<<10 + 1, 64 << 10, 64<<10 + 1, 200 << 10} {
 		noise := make([]byte, n)
 		for i := range noise {
 			noise[i] = byte(rng.Uint32())
@@ -213,7 +213,7 @@ func TestASnappyBlockThatClaimsTooMuchCostsNoMemory(t *testing.T) {
 }
 
 func TestZstdWithLargeWindowsIsDecoded(t *testing.T) {
-	payload := bytes.Repeat(somePayloads()[25], 12) // 12 MB
+	payload := bytes.Repeat(somePayloads()[25], 50) // 10 MB
 	for _, window := range []int{1 << 20, maxStreamWindow, 64 << 20} {
 		var out bytes.Buffer
 		w, err := zstd.NewWriter(&out, zstd.WithWindowSize(window), zstd.WithEncoderConcurrency(1))
