@@ -246,7 +246,7 @@ func (n *Node) Status() Status {
 	return n.status
 }
 
-// Close stops the node. What was proposed and is not committed may or may not be found committed after the next Open.
+// Close stops the node, without a word from Leadership. What was proposed and is not committed may or may not be found committed after the next Open.
 func (n *Node) Close() error {
 	n.shutDown()
 	n.running.Wait()

@@ -158,8 +158,8 @@ func (w *wal) removeSegments(n int) error {
 	return nil
 }
 
-// close keeps the commit index, so that the next start need not wait for an election to apply what is committed.
+// close keeps the commit index, so that the next start need not wait for an election to apply what is committed. What is
+// reserved behind the end stays so, for a start on a full disk.
 func (w *wal) close() error {
-	err := w.append(w.hardState, nil)
-	return errors.Join(err, w.file.Truncate(w.size), w.file.Close())
+	return errors.Join(w.append(w.hardState, nil), w.file.Close())
 }
