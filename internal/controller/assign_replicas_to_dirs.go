@@ -59,7 +59,7 @@ func (d *decision) assignPartition(b *meta.Broker, directory, topic meta.ID, ind
 		return refuseBare(kerr.NotLeaderForPartition)
 	}
 	c := d.change(im, t, index)
-	c.directories[b.ID] = directory
+	c.movedBroker, c.movedTo = b.ID, &directory
 	if !hasOnline(b, directory) {
 		c.isr = without(c.isr, b.ID)
 		inImage := c.acceptable

@@ -36,8 +36,10 @@ type partitionChange struct {
 
 	isr, replicas, adding, removing, elr []int32
 	recovery                             int8
-	directories                          map[int32]meta.ID
 	uncleanShutdown                      int32 // a broker that lost its tail; NoLeader: none
+
+	movedBroker int32    // whose replica lies elsewhere now
+	movedTo     *meta.ID // nil: nobody's
 }
 
 // change begins a change of a partition that changes nothing yet.
@@ -50,18 +52,26 @@ func (d *decision) change(im *meta.Image, t *meta.Topic, index int32) *partition
 		minISR:          d.minISR(im, t),
 		uncleanShutdown: meta.NoLeader,
 		isr:             p.ISR, replicas: p.Replicas, adding: p.Adding, removing: p.Removing, elr: p.ELR,
-		recovery:    p.LeaderRecovery,
-		directories: make(map[int32]meta.ID, len(p.Replicas)),
-		defaultDir:  func(id int32) meta.ID { return defaultDirectory(im, id) },
+		recovery:   p.LeaderRecovery,
+		defaultDir: func(id int32) meta.ID { return defaultDirectory(im, id) },
 		acceptable: func(id int32, directory meta.ID) bool {
 			b, _ := im.Broker(id)
 			return isActive(im, id) && hasOnline(b, directory)
 		},
 	}
-	for i, id := range p.Replicas {
-		c.directories[id] = p.Directories[i]
-	}
 	return c
+}
+
+// directory is where a replica lies: where it was moved to, where it is known to
+// be, or where its broker will put it.
+func (c *partitionChange) directory(id int32) meta.ID {
+	if c.movedTo != nil && id == c.movedBroker {
+		return *c.movedTo
+	}
+	if i := slices.Index(c.partition.Replicas, id); i >= 0 {
+		return c.partition.Directories[i]
+	}
+	return c.defaultDir(id)
 }
 
 // build is the record, or nil when nothing changes.
@@ -207,22 +217,17 @@ func (c *partitionChange) bumpOnShrink(r *meta.PartitionChangeRecord) {
 
 // assign says the replicas and their directories where they change.
 func (c *partitionChange) assign(r *meta.PartitionChangeRecord) {
-	if len(c.replicas) > 0 {
-		if c.level >= meta.Level37IV2 {
-			directories := make([]meta.ID, len(c.replicas))
-			for i, id := range c.replicas {
-				known, ok := c.directories[id]
-				if !ok {
-					known = c.defaultDir(id)
-				}
-				directories[i] = known
-			}
-			if !slices.Equal(directories, c.partition.Directories) {
-				r.Directories = directories
-			}
+	reassigned := len(c.replicas) > 0 && !slices.Equal(c.replicas, c.partition.Replicas)
+	if reassigned {
+		r.Replicas = c.replicas
+	}
+	if (reassigned || c.movedTo != nil) && c.level >= meta.Level37IV2 {
+		directories := make([]meta.ID, len(c.replicas))
+		for i, id := range c.replicas {
+			directories[i] = c.directory(id)
 		}
-		if !slices.Equal(c.replicas, c.partition.Replicas) {
-			r.Replicas = c.replicas
+		if !slices.Equal(directories, c.partition.Directories) {
+			r.Directories = directories
 		}
 	}
 	if !slices.Equal(c.removing, c.partition.Removing) {
