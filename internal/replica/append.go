@@ -1,0 +1,131 @@
+package replica
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/barnabas-mq/barnabas/internal/batch"
+	"github.com/barnabas-mq/barnabas/internal/storage"
+)
+
+// AppendOptions say on whose behalf an append is made.
+type AppendOptions struct {
+	Origin         storage.Origin
+	AcksAll        bool  // refuse when fewer than min.insync.replicas are in sync
+	LeaderEpoch    int32 // the epoch in which the caller believes to lead; -1: any
+	ProduceVersion int16 // of the request; rules about codecs and formats depend on it
+}
+
+// Appended tells where records went.
+type Appended struct {
+	storage.Appended
+	LogAppendTimeMs int64 // -1 when the topic keeps the producer's timestamps
+}
+
+// Append checks the records of one produce request for this partition and appends them. The bytes are changed in
+// place (offsets, leader epoch) and not kept. When it returns they are in the log, readable for the leader's own;
+// whether they are committed WhenCommitted tells.
+//
+// Errors wrap the protocol's: NOT_LEADER_OR_FOLLOWER, NOT_ENOUGH_REPLICAS, KAFKA_STORAGE_ERROR when the disk's reserve is
+// reached, those of batch.Check and those of the producer's state.
+func (p *Partition) Append(records []byte, o AppendOptions) (Appended, error) {
+	settings := p.Settings()
+	now := p.manager.now()
+	if o.Origin == storage.Client {
+		if err := p.writable(); err != nil {
+			return Appended{}, err
+		}
+	}
+	checked, err := settings.check(records, o, now)
+	if err != nil {
+		return Appended{}, fmt.Errorf("partition %s: %w", p, err)
+	}
+	result, free, err := p.write(checked.Bytes, o, settings, now)
+	settle(free, nil)
+	if err != nil {
+		return Appended{}, err
+	}
+	p.flushAfter(settings, result)
+	out := Appended{Appended: result, LogAppendTimeMs: -1}
+	if settings.Check.LogAppendTime {
+		out.LogAppendTimeMs = now.UnixMilli()
+	}
+	return out, nil
+}
+
+// write is the part of an append that happens in order.
+func (p *Partition) write(records []byte, o AppendOptions, settings *Settings, now time.Time) (storage.Appended, []parked, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l, err := p.leading(o.LeaderEpoch)
+	if err != nil {
+		return storage.Appended{}, nil, err
+	}
+	if o.AcksAll {
+		if err := l.enough(settings.MinInSync); err != nil {
+			return storage.Appended{}, nil, fmt.Errorf("partition %s: %w", p, err)
+		}
+	}
+	stable := p.log.LastStableOffset()
+	result, err := p.log.Append(records, storage.AppendOptions{LeaderEpoch: l.epoch, Origin: o.Origin, NowMs: now.UnixMilli()})
+	if err != nil {
+		return storage.Appended{}, nil, fmt.Errorf("partition %s: %w", p, err)
+	}
+	if result.Duplicate {
+		return result, nil, nil
+	}
+	before := p.highWatermark.Load()
+	free := p.advance()
+	p.wake(int64(len(records)), before, stable, o.Origin == storage.Marker)
+	return result, free, nil
+}
+
+// wake counts an append for the long polls. A marker can make a whole transaction readable. The caller holds mu.
+func (p *Partition) wake(bytes, highWatermark, stable int64, marker bool) {
+	if len(p.watches) == 0 {
+		return
+	}
+	p.watches.add(LogEnd, bytes)
+	if p.highWatermark.Load() > highWatermark {
+		p.watches.add(Committed, bytes)
+	}
+	if p.log.LastStableOffset() > stable {
+		if marker {
+			bytes = all
+		}
+		p.watches.add(Stable, bytes)
+	}
+}
+
+// flushAfter starts the flush that flush.messages asks for.
+func (p *Partition) flushAfter(settings *Settings, result storage.Appended) {
+	switch {
+	case result.Duplicate:
+	case settings.GroupCommit:
+		p.flush()
+	case p.log.EndOffset()-p.log.FlushedOffset() >= settings.Storage.FlushMessages:
+		p.flush()
+	}
+}
+
+// writable refuses a client's records while the disk's reserve is all that is left.
+func (p *Partition) writable() error {
+	if p.dir == nil {
+		return nil // offline; leading says so better
+	}
+	if err := p.dir.Writable(); err != nil {
+		return fmt.Errorf("partition %s: %w", p, err)
+	}
+	return nil
+}
+
+// check validates one request's records by the topic's settings; message sets of old producers become a v2 batch.
+func (s *Settings) check(records []byte, o AppendOptions, now time.Time) (batch.Checked, error) {
+	rules := s.Check
+	rules.NowMs = now.UnixMilli()
+	rules.ProduceVersion = o.ProduceVersion
+	if o.Origin != storage.Client {
+		rules.Origin = batch.FromCoordinator
+	}
+	return batch.Check(records, rules)
+}

@@ -1,0 +1,302 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/barnabas-mq/barnabas/internal/logdir"
+	"github.com/barnabas-mq/barnabas/internal/meta"
+	"github.com/barnabas-mq/barnabas/internal/storage"
+)
+
+// openers is how many logs are opened or made at a time: enough to keep a disk busy, few enough to leave it to others.
+const openers = 8
+
+// Apply brings the replicas in line with a new image: it opens, makes and deletes logs, and leads or follows. The
+// first call says what this broker held before, and sets aside (renames, never deletes) the logs that the image does
+// not know. It returns when everything is done; but while a directory recovers from an unclean stop it does not wait
+// for logs: a partition answers NOT_LEADER_OR_FOLLOWER until its own log is ready, and none delays another.
+func (m *Manager) Apply(image *meta.Image, d meta.Delta) {
+	first := m.image.Swap(image).NumTopics() == 0 && d.Old.NumTopics() == 0
+	held := map[place]holding{}
+	if first {
+		held = m.holdings()
+	}
+	var opening []*Partition
+	for _, t := range d.Deleted {
+		m.drop(t)
+	}
+	for _, t := range d.Created {
+		opening = append(opening, m.assign(t, allPartitions(t), held)...)
+	}
+	for _, c := range d.Changed {
+		opening = append(opening, m.assign(c.New, c.Partitions, held)...)
+	}
+	if first {
+		m.setAside(held)
+	}
+	m.reconfigure(d)
+	m.open(opening)
+}
+
+type place struct {
+	topic     string
+	partition int32
+}
+
+// holding is a log found in a data directory at the start.
+type holding struct {
+	dir *logdir.Dir
+	id  [16]byte
+}
+
+func (m *Manager) holdings() map[place]holding {
+	held := make(map[place]holding)
+	for _, dir := range m.o.Dirs {
+		for ref := range dir.Partitions() {
+			held[place{ref.Topic, ref.Partition}] = holding{dir, ref.TopicID}
+		}
+	}
+	return held
+}
+
+func allPartitions(t *meta.Topic) []int32 {
+	all := make([]int32, len(t.Partitions))
+	for i := range all {
+		all[i] = int32(i)
+	}
+	return all
+}
+
+// assign takes the state of a topic's partitions, and returns those whose log must still be opened. What it takes from
+// held it removes there.
+func (m *Manager) assign(t *meta.Topic, partitions []int32, held map[place]holding) []*Partition {
+	var opening []*Partition
+	for _, index := range partitions {
+		state := t.Partitions[index]
+		mine := slices.Contains(state.Replicas, m.o.NodeID)
+		p := m.replica(t, index, mine)
+		if p == nil {
+			continue
+		}
+		if !mine {
+			m.leave(p)
+			continue
+		}
+		if p.assigned == nil {
+			at := place{t.Name, index}
+			if h, ok := held[at]; ok && (h.id == t.ID || h.id == [16]byte{}) {
+				p.dir, p.existing = h.dir, true
+				delete(held, at)
+			} else {
+				p.dir = m.choose(state)
+			}
+			opening = append(opening, p)
+		}
+		p.take(state)
+	}
+	return opening
+}
+
+// replica finds a replica, or makes an empty one if it is ours.
+func (m *Manager) replica(t *meta.Topic, index int32, mine bool) *Partition {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	topic := m.byID[t.ID]
+	if topic == nil {
+		if !mine {
+			return nil
+		}
+		topic = &Topic{Name: t.Name, ID: t.ID, partitions: make(map[int32]*Partition, len(t.Partitions))}
+		topic.settings.Store(m.o.Settings(m.image.Load(), t.Name))
+		m.byID[t.ID], m.byName[t.Name] = topic, topic
+	}
+	p := topic.partitions[index]
+	if p == nil && mine {
+		p = &Partition{Index: index, manager: m, topic: topic, epoch: -1}
+		topic.partitions[index] = p
+	}
+	return p
+}
+
+// choose finds the data directory for a new replica: the one that the controller named, else the emptiest.
+func (m *Manager) choose(state *meta.Partition) *logdir.Dir {
+	if at := slices.Index(state.Replicas, m.o.NodeID); at >= 0 && at < len(state.Directories) {
+		for _, dir := range m.o.Dirs {
+			if dir.Identity().DirectoryID == state.Directories[at] {
+				return dir
+			}
+		}
+	}
+	return slices.MinFunc(m.o.Dirs, func(a, b *logdir.Dir) int { return a.Len() - b.Len() })
+}
+
+// take remembers the state and acts on it once there is a log.
+func (p *Partition) take(state *meta.Partition) {
+	p.mu.Lock()
+	p.assigned = state
+	ready := p.log != nil || p.offline != nil
+	p.mu.Unlock()
+	if ready {
+		p.act()
+	}
+}
+
+// act leads or follows as was last assigned.
+func (p *Partition) act() {
+	p.mu.Lock()
+	state := p.assigned
+	p.mu.Unlock()
+	if state.Leader == p.manager.o.NodeID {
+		p.lead(p.manager.o.NodeID, state)
+	} else {
+		p.follow(state)
+	}
+}
+
+// open opens the logs of replicas, several at a time.
+func (m *Manager) open(replicas []*Partition) {
+	tasks := make(chan *Partition)
+	var workers sync.WaitGroup
+	for range min(openers, len(replicas)) {
+		workers.Go(func() {
+			for p := range tasks {
+				m.openOne(p)
+			}
+		})
+	}
+	feed := func() {
+		for _, p := range replicas {
+			tasks <- p
+		}
+		close(tasks)
+		workers.Wait()
+	}
+	if m.recovering() {
+		m.background.Go(feed)
+		return
+	}
+	feed()
+}
+
+func (m *Manager) recovering() bool {
+	for _, dir := range m.o.Dirs {
+		select {
+		case <-dir.Recovered():
+		default:
+			return true
+		}
+	}
+	return false
+}
+
+func (m *Manager) openOne(p *Partition) {
+	log, err := p.openLog()
+	p.mu.Lock()
+	gone := p.gone != nil
+	if err != nil {
+		p.offline = err
+	} else {
+		p.log = log
+		p.highWatermark.Store(min(max(p.dir.CheckpointedHighWatermark(p.topic.Name, p.Index), log.StartOffset()), log.EndOffset()))
+		log.SetHighWatermark(p.highWatermark.Load())
+	}
+	p.mu.Unlock()
+	if err != nil {
+		m.o.Logger.Error("partition is offline: its log could not be opened", "partition", p.String(), "error", err)
+	}
+	if gone {
+		return
+	}
+	p.act()
+}
+
+func (p *Partition) openLog() (*storage.Log, error) {
+	if p.existing {
+		log, err := p.dir.Get(p.topic.Name, p.Index)
+		if !errors.Is(err, kerr.UnknownTopicOrPartition) {
+			return log, err
+		}
+	}
+	return p.dir.Create(p.topic.Name, p.Index, p.topic.ID)
+}
+
+// drop deletes a topic's replicas. The topic's id goes with the request to the directory, so that a topic made anew
+// under the same name is safe from it.
+func (m *Manager) drop(t *meta.Topic) {
+	m.mu.Lock()
+	topic := m.byID[t.ID]
+	var partitions []*Partition
+	if topic != nil {
+		delete(m.byID, t.ID)
+		if m.byName[t.Name] == topic {
+			delete(m.byName, t.Name)
+		}
+		for _, p := range topic.partitions {
+			partitions = append(partitions, p)
+		}
+	}
+	m.mu.Unlock()
+	for _, p := range partitions {
+		m.erase(p)
+	}
+}
+
+// leave deletes one replica that has moved to other brokers.
+func (m *Manager) leave(p *Partition) {
+	m.mu.Lock()
+	delete(p.topic.partitions, p.Index)
+	m.mu.Unlock()
+	m.erase(p)
+}
+
+func (m *Manager) erase(p *Partition) {
+	gone := fmt.Errorf("partition %s was deleted: %w", p, kerr.UnknownTopicOrPartition)
+	p.stop(-1, gone, gone)
+	if err := p.dir.Delete(p.topic.Name, p.Index, p.topic.ID); err != nil && !errors.Is(err, kerr.UnknownTopicOrPartition) {
+		m.o.Logger.Error("a deleted partition's log stays on disk", "partition", p.String(), "error", err)
+	}
+}
+
+// setAside renames the logs that no topic of the image owns. They may be the last copy of something, so they are kept
+// for a person to judge.
+func (m *Manager) setAside(held map[place]holding) {
+	for at, h := range held {
+		if err := h.dir.Stray(at.topic, at.partition, h.id); err != nil {
+			m.o.Logger.Error("an unknown log could not be set aside", "topic", at.topic, "partition", at.partition, "error", err)
+		}
+	}
+}
+
+// reconfigure gives topics their new settings where a config of theirs, or of the broker, changed.
+func (m *Manager) reconfigure(d meta.Delta) {
+	var names []string
+	for _, resource := range d.Configs {
+		switch resource.Type {
+		case meta.ResourceTopic:
+			names = append(names, resource.Name)
+		case meta.ResourceBroker:
+			m.Topics(func(t *Topic, _ []*Partition) bool {
+				names = append(names, t.Name)
+				return true
+			})
+		}
+	}
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		m.mu.RLock()
+		t := m.byName[name]
+		m.mu.RUnlock()
+		if t == nil {
+			continue
+		}
+		t.settings.Store(m.o.Settings(m.image.Load(), name))
+		for _, dir := range m.o.Dirs {
+			dir.SettingsChanged(name)
+		}
+	}
+}

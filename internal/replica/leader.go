@@ -1,0 +1,83 @@
+package replica
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// leader is what this broker knows of a partition while it leads it. The partition's lock guards it.
+type leader struct {
+	self       int32
+	epoch      int32
+	epochStart int64 // the log's end when this epoch began: below it, the high watermark may lag what was acknowledged
+	replicas   []int32
+	inSync     []int32
+	ends       map[int32]int64 // of the other replicas, as their fetches tell; nil without followers
+	parked     []parked        // ordered by end
+}
+
+// parked is somebody who waits until the high watermark reaches end.
+type parked struct {
+	end  int64
+	done func(error)
+}
+
+// committed is where the high watermark belongs: the least end of the in-sync set (KIP-497), ours being own.
+// A member that has not fetched in this epoch holds it at zero, so that nothing is committed on a guess.
+func (l *leader) committed(own int64) int64 {
+	least := own
+	for _, id := range l.inSync {
+		if id != l.self {
+			least = min(least, l.ends[id])
+		}
+	}
+	return least
+}
+
+// enough says whether an acks=all append may be taken.
+func (l *leader) enough(minInSync int) error {
+	if len(l.inSync) < minInSync {
+		return fmt.Errorf("%d in sync, min.insync.replicas is %d: %w", len(l.inSync), minInSync, kerr.NotEnoughReplicas)
+	}
+	return nil
+}
+
+// park keeps done for the time when the high watermark reaches end.
+func (l *leader) park(end int64, done func(error)) {
+	at := len(l.parked)
+	for at > 0 && l.parked[at-1].end > end {
+		at-- // ends come in order but for a duplicate's, whose end is that of the original
+	}
+	l.parked = slices.Insert(l.parked, at, parked{end, done})
+}
+
+// release takes those whose wait is over at the high watermark.
+func (l *leader) release(highWatermark int64) []parked {
+	n := 0
+	for n < len(l.parked) && l.parked[n].end <= highWatermark {
+		n++
+	}
+	if n == 0 {
+		return nil
+	}
+	free := l.parked[:n:n]
+	l.parked = l.parked[n:]
+	if len(l.parked) == 0 {
+		l.parked = nil
+	}
+	return free
+}
+
+// checkEpoch compares the leader epoch that a request names (-1: none) with ours (KIP-320).
+func checkEpoch(asked, ours int32) error {
+	switch {
+	case asked < 0 || asked == ours:
+		return nil
+	case asked < ours:
+		return fmt.Errorf("leader epoch %d, ours is %d: %w", asked, ours, kerr.FencedLeaderEpoch)
+	default:
+		return fmt.Errorf("leader epoch %d, ours is %d: %w", asked, ours, kerr.UnknownLeaderEpoch)
+	}
+}

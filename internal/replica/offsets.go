@@ -1,0 +1,102 @@
+package replica
+
+import (
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/barnabas-mq/barnabas/internal/storage"
+)
+
+// The timestamps that ListOffsets gives a meaning of their own.
+const (
+	LatestTimestamp        = -1
+	EarliestTimestamp      = -2
+	MaxTimestamp           = -3 // KIP-734
+	EarliestLocalTimestamp = -4 // KIP-405
+	LatestTieredTimestamp  = -5 // KIP-1005
+	EarliestPendingUpload  = -6 // KIP-1023
+)
+
+// Position is an offset found by timestamp. Offset is -1 when there is none.
+type Position struct {
+	Offset, TimestampMs int64
+	Epoch               int32
+}
+
+var nowhere = Position{Offset: -1, TimestampMs: -1, Epoch: -1}
+
+// OffsetFor finds the offset that a timestamp, or one of the special ones, stands for, as seen at a level.
+func (p *Partition) OffsetFor(timestampMs int64, level Level, leaderEpoch int32) (Position, error) {
+	if leaderEpoch < -1 {
+		return nowhere, fmt.Errorf("partition %s: leader epoch %d: %w", p, leaderEpoch, kerr.FencedLeaderEpoch)
+	}
+	p.mu.Lock()
+	l, err := p.leading(leaderEpoch)
+	if err != nil {
+		p.mu.Unlock()
+		return nowhere, err
+	}
+	epochStart, epoch := l.epochStart, l.epoch
+	p.mu.Unlock()
+	bound := p.readable(level)
+	if timestampMs != EarliestTimestamp && level != LogEnd && p.highWatermark.Load() < epochStart {
+		// KIP-207: a new leader's high watermark may still lag what its predecessor acknowledged.
+		return nowhere, fmt.Errorf("partition %s: high watermark is below the epoch's start: %w", p, kerr.OffsetNotAvailable)
+	}
+	switch timestampMs {
+	case LatestTimestamp:
+		return Position{Offset: bound, TimestampMs: -1, Epoch: epoch}, nil
+	case EarliestTimestamp, EarliestLocalTimestamp:
+		start := p.log.StartOffset()
+		return Position{Offset: start, TimestampMs: -1, Epoch: p.log.EpochAt(start)}, nil
+	case LatestTieredTimestamp, EarliestPendingUpload:
+		return nowhere, nil // nothing is tiered
+	}
+	return p.search(timestampMs, bound)
+}
+
+func (p *Partition) search(timestampMs, bound int64) (Position, error) {
+	find := p.log.MaxTimestamp
+	if timestampMs != MaxTimestamp {
+		if timestampMs < 0 {
+			return nowhere, fmt.Errorf("partition %s: timestamp %d: %w", p, timestampMs, kerr.UnsupportedVersion)
+		}
+		find = func() (storage.Found, bool, error) { return p.log.OffsetForTimestamp(timestampMs) }
+	}
+	found, ok, err := find()
+	if err != nil {
+		return nowhere, fmt.Errorf("partition %s: timestamp %d: %w", p, timestampMs, err)
+	}
+	if !ok || found.Offset >= bound {
+		return nowhere, nil
+	}
+	return Position{Offset: found.Offset, TimestampMs: found.Timestamp, Epoch: found.LeaderEpoch}, nil
+}
+
+// EpochEnd answers OffsetForLeaderEpoch: the largest epoch up to the asked one and where it ends (KIP-279).
+func (p *Partition) EpochEnd(asked, leaderEpoch int32) (EpochEnd, error) {
+	if _, err := p.LeaderEpoch(leaderEpoch); err != nil {
+		return EpochEnd{-1, -1}, err
+	}
+	epoch, end := p.log.EpochEnd(asked)
+	return EpochEnd{epoch, end}, nil
+}
+
+// DeleteRecordsBefore raises the log's start to offset (-1: to the high watermark) and returns the new start.
+func (p *Partition) DeleteRecordsBefore(offset int64) (int64, error) {
+	if _, err := p.LeaderEpoch(-1); err != nil {
+		return -1, err
+	}
+	highWatermark := p.highWatermark.Load()
+	if offset == -1 {
+		offset = highWatermark
+	}
+	if offset < 0 || offset > highWatermark {
+		return -1, fmt.Errorf("partition %s: offset %d is outside 0 to %d: %w", p, offset, highWatermark, kerr.OffsetOutOfRange)
+	}
+	if err := p.log.DeleteRecordsBefore(offset); err != nil {
+		return -1, fmt.Errorf("partition %s: %w", p, err)
+	}
+	return p.log.StartOffset(), nil
+}

@@ -1,0 +1,266 @@
+package replica
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/barnabas-mq/barnabas/internal/logdir"
+	"github.com/barnabas-mq/barnabas/internal/meta"
+	"github.com/barnabas-mq/barnabas/internal/storage"
+)
+
+// Partition is this broker's replica of one partition: its log and, while it leads, who waits for what. An idle one
+// holds no goroutine, timer or file.
+type Partition struct {
+	Index int32
+
+	manager *Manager
+	topic   *Topic
+	dir     *logdir.Dir
+	// existing says that dir held the log at the start.
+	existing bool
+	log      *storage.Log // nil when it could not be opened: see offline
+
+	// mu orders what moves the log's end, its leadership and the high watermark, so that a fenced leader appends
+	// nothing more. It is held across the append's write and nothing else that waits.
+	mu       sync.Mutex
+	assigned *meta.Partition // the newest state heard of
+	offline  error           // why there is no log
+	leader   *leader
+	epoch    int32 // the newest leader epoch heard of
+	watches  watches
+	// onLead is called once when this broker leads, and observers with each high watermark: of coordinators' partitions.
+	onLead    func()
+	observers []*observer
+	gone      error // set once: the replica was deleted or the broker stops
+
+	highWatermark atomic.Int64
+}
+
+// HighWatermark is the offset below which every record is committed. It never moves back while this broker leads.
+func (p *Partition) HighWatermark() int64 { return p.highWatermark.Load() }
+
+// Log is the partition's log, or why there is none. The caller holds mu, or saw leading succeed.
+func (p *Partition) Log() (*storage.Log, error) {
+	if p.log == nil && p.offline == nil {
+		return nil, fmt.Errorf("partition %s: its log is being opened: %w", p, kerr.NotLeaderForPartition)
+	}
+	if p.log == nil {
+		return nil, fmt.Errorf("partition %s: %w: %w", p, p.offline, kerr.KafkaStorageError)
+	}
+	return p.log, nil
+}
+
+// OpenLog is Log for callers that did not ask for leadership before.
+func (p *Partition) OpenLog() (*storage.Log, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.Log()
+}
+
+// Dir is the data directory that holds the log.
+func (p *Partition) Dir() *logdir.Dir { return p.dir }
+
+// Topic is what all partitions of the topic share here.
+func (p *Partition) Topic() *Topic { return p.topic }
+
+// Settings are the topic's settings as they are now.
+func (p *Partition) Settings() *Settings { return p.topic.settings.Load() }
+
+func (p *Partition) String() string { return fmt.Sprintf("%s-%d", p.topic.Name, p.Index) }
+
+// LeaderEpoch returns the epoch in which this broker leads, or NOT_LEADER_OR_FOLLOWER. An expected epoch of -1 is
+// none; another one is compared (KIP-320).
+func (p *Partition) LeaderEpoch(expected int32) (int32, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l, err := p.leading(expected)
+	if err != nil {
+		return -1, err
+	}
+	return l.epoch, nil
+}
+
+// leading returns the leader's state when this broker leads in the expected epoch (-1: any). The caller holds mu.
+func (p *Partition) leading(expected int32) (*leader, error) {
+	if p.gone != nil {
+		return nil, p.gone
+	}
+	if _, err := p.Log(); err != nil {
+		return nil, err
+	}
+	if err := checkEpoch(expected, p.epoch); err != nil {
+		return nil, fmt.Errorf("partition %s: %w", p, err)
+	}
+	if p.leader == nil {
+		return nil, fmt.Errorf("partition %s: %w", p, kerr.NotLeaderForPartition)
+	}
+	return p.leader, nil
+}
+
+// lead makes this broker the partition's leader, or takes a change of its in-sync set. No file is written: the epoch
+// reaches the disk with its first append.
+func (p *Partition) lead(self int32, state *meta.Partition) {
+	p.mu.Lock()
+	if p.log == nil || p.gone != nil {
+		p.epoch = state.LeaderEpoch
+		p.mu.Unlock()
+		return
+	}
+	if p.leader == nil || p.leader.epoch != state.LeaderEpoch {
+		end := p.log.EndOffset()
+		p.leader = &leader{self: self, epoch: state.LeaderEpoch, epochStart: end, parked: p.takeParked()}
+		p.log.BeginEpoch(state.LeaderEpoch, end)
+	}
+	p.epoch = state.LeaderEpoch
+	p.leader.replicas, p.leader.inSync = state.Replicas, state.ISR
+	free := p.advance()
+	flush := p.Settings().GroupCommit && p.log.FlushedOffset() < p.log.EndOffset()
+	onLead := p.onLead
+	p.onLead = nil
+	p.mu.Unlock()
+	settle(free, nil)
+	if onLead != nil {
+		onLead()
+	}
+	if flush {
+		p.flush() // what a killed process wrote counts only once it is durable
+	}
+}
+
+// WhenLeading calls f once this broker leads the partition, which may be at once, or when its log has been recovered.
+// A later call replaces an earlier one that was not called yet.
+func (p *Partition) WhenLeading(f func()) {
+	p.mu.Lock()
+	if _, err := p.leading(-1); err != nil {
+		p.onLead = f
+		p.mu.Unlock()
+		return
+	}
+	p.mu.Unlock()
+	f()
+}
+
+func (p *Partition) takeParked() []parked {
+	if p.leader == nil {
+		return nil
+	}
+	return p.leader.parked
+}
+
+// follow ends this broker's leadership: who waits is told to look for the new leader.
+func (p *Partition) follow(state *meta.Partition) {
+	p.stop(state.LeaderEpoch, fmt.Errorf("partition %s: %w", p, kerr.NotLeaderForPartition), nil)
+}
+
+// stop ends leadership at an epoch; gone, when not nil, is what the replica answers from now on.
+func (p *Partition) stop(epoch int32, why, gone error) {
+	p.mu.Lock()
+	free := p.takeParked()
+	p.leader = nil
+	p.epoch = max(p.epoch, epoch)
+	if gone != nil {
+		p.gone = gone
+	}
+	p.watches.fire()
+	p.mu.Unlock()
+	settle(free, why)
+}
+
+// advance moves the high watermark to where the in-sync set stands and wakes readers. It returns the waits that are
+// over; the caller, who holds mu, settles them after unlocking.
+func (p *Partition) advance() []parked {
+	own := p.log.EndOffset()
+	if p.Settings().GroupCommit {
+		own = p.log.FlushedOffset()
+	}
+	to := p.leader.committed(own)
+	if to <= p.highWatermark.Load() {
+		return nil
+	}
+	p.highWatermark.Store(to)
+	p.log.SetHighWatermark(to)
+	for _, o := range p.observers {
+		o.moved(to)
+	}
+	return p.leader.release(to)
+}
+
+func settle(free []parked, err error) {
+	for _, w := range free {
+		w.done(err)
+	}
+}
+
+// WhenCommitted calls done once the high watermark has reached end, or with an error when this broker stops leading
+// before. It may call it at once. done must not block.
+func (p *Partition) WhenCommitted(end int64, done func(error)) {
+	p.mu.Lock()
+	l, err := p.leading(-1)
+	if err == nil && p.highWatermark.Load() < end {
+		l.park(end, done)
+		p.mu.Unlock()
+		return
+	}
+	p.mu.Unlock()
+	done(err)
+}
+
+// Watch places a long poll that saw the log readable below seen. When more is readable already, or the partition
+// cannot be read here, it fires at once.
+func (p *Partition) Watch(w *Watch, seen int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, err := p.leading(-1); err != nil || p.readable(w.level) > seen {
+		w.add(all)
+		return
+	}
+	p.watches.place(w)
+}
+
+// Unwatch takes a long poll away.
+func (p *Partition) Unwatch(w *Watch) {
+	p.mu.Lock()
+	p.watches.remove(w)
+	p.mu.Unlock()
+}
+
+// readable is the exclusive bound of what may be read at a level.
+func (p *Partition) readable(level Level) int64 {
+	switch level {
+	case Stable:
+		return min(p.highWatermark.Load(), p.log.LastStableOffset())
+	case LogEnd:
+		return p.log.EndOffset()
+	default:
+		return p.highWatermark.Load()
+	}
+}
+
+// flush makes what was appended durable in the background and then moves the high watermark.
+func (p *Partition) flush() {
+	p.dir.Flush(p.log, p.log.EndOffset(), func(err error) {
+		p.mu.Lock()
+		if p.leader == nil {
+			p.mu.Unlock()
+			return
+		}
+		var free []parked
+		if err != nil {
+			err = fmt.Errorf("partition %s: flush: %w: %w", p, err, kerr.KafkaStorageError)
+			free, p.leader.parked = p.leader.parked, nil
+		} else {
+			before := p.highWatermark.Load()
+			free = p.advance()
+			if p.highWatermark.Load() > before {
+				p.watches.add(Committed, all)
+				p.watches.add(Stable, all)
+			}
+		}
+		p.mu.Unlock()
+		settle(free, err)
+	})
+}
