@@ -14,6 +14,7 @@ import (
 	"github.com/barnabas-mq/barnabas/internal/config"
 	"github.com/barnabas-mq/barnabas/internal/coordinator"
 	"github.com/barnabas-mq/barnabas/internal/meta"
+	"github.com/barnabas-mq/barnabas/internal/replica"
 	"github.com/barnabas-mq/barnabas/internal/wire"
 )
 
@@ -122,6 +123,15 @@ type Broker struct {
 	Controller Controller
 	// LogLevel is the level of the root logger, which is the only one; nil if it cannot be changed.
 	LogLevel *slog.LevelVar
+
+	// Replicas are the partitions held here.
+	Replicas    *replica.Manager
+	ProducerIDs *ProducerIDs
+	// FetchMaxBytes is fetch.max.bytes.
+	FetchMaxBytes int32
+	// ServesFollowers says that other brokers may fetch from here.
+	ServesFollowers bool
+	FetchSessions   *FetchSessions
 
 	Groups *coordinator.Coordinator
 

@@ -5,6 +5,9 @@ package api
 // broke clients that are still in use.
 func Table() []Row {
 	return []Row{
+		{Key: 0, Min: 0, Max: 13, Handle: (*Broker).produce, Aliases: true, Overlaps: true},
+		{Key: 1, Min: 0, Max: 18, Handle: (*Broker).fetch},
+		{Key: 2, Min: 0, Max: 11, Handle: (*Broker).listOffsets},
 		{Key: 3, Min: 0, Max: 13, Handle: (*Broker).metadata},
 		{Key: 8, Min: 0, Max: 10, Handle: (*Broker).offsetCommit},
 		{Key: 9, Min: 0, Max: 10, Handle: (*Broker).offsetFetch},
@@ -18,13 +21,18 @@ func Table() []Row {
 		{Key: 18, Min: 0, Max: 5, Handle: (*Broker).apiVersions},
 		{Key: 19, Min: 0, Max: 7, Handle: (*Broker).createTopics},
 		{Key: 20, Min: 0, Max: 6, Handle: (*Broker).deleteTopics},
+		{Key: 21, Min: 0, Max: 2, Handle: (*Broker).deleteRecords},
+		{Key: 22, Min: 0, Max: 5, Handle: (*Broker).initProducerID},
+		{Key: 23, Min: 0, Max: 4, Handle: (*Broker).offsetForLeaderEpoch},
 		{Key: 32, Min: 0, Max: 4, Handle: (*Broker).describeConfigs},
 		{Key: 33, Min: 0, Max: 2, Handle: (*Broker).alterConfigs},
+		{Key: 35, Min: 0, Max: 5, Handle: (*Broker).describeLogDirs},
 		{Key: 37, Min: 0, Max: 3, Handle: (*Broker).createPartitions},
 		{Key: 42, Min: 0, Max: 3, Handle: (*Broker).deleteGroups},
 		{Key: 44, Min: 0, Max: 1, Handle: (*Broker).incrementalAlterConfigs},
 		{Key: 47, Min: 0, Max: 0, Handle: (*Broker).offsetDelete},
 		{Key: 60, Min: 0, Max: 2, Handle: (*Broker).describeCluster},
+		{Key: 61, Min: 0, Max: 0, Handle: (*Broker).describeProducers},
 		{Key: 74, Min: 0, Max: 1, Handle: (*Broker).listConfigResources},
 		{Key: 75, Min: 0, Max: 0, Handle: (*Broker).describeTopicPartitions},
 	}

@@ -1,0 +1,281 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/barnabas-mq/barnabas/internal/replica"
+	"github.com/barnabas-mq/barnabas/internal/storage"
+)
+
+// Fetch (key 1) gives out records. When fewer than min bytes can be read it waits, at most for max wait, and is woken by
+// what is appended. At least one batch is given even if it is larger than the limits (KIP-74), so that a consumer
+// always gets on.
+//
+// Versions 0–18. 0–3 want the old formats, so batches are converted down. 4: isolation level, last stable offset,
+// aborted transactions. 5: log start offset. 7: sessions (KIP-227). 9: leader epoch checks (KIP-320). 11: rack. 12:
+// diverging epochs. 13: topic ids. 15: the replica's state in a tag. 16: the current leader in errors (KIP-951). 18:
+// the follower's high watermark (KIP-1166).
+func (b *Broker) fetch(r *Request) Result {
+	req := r.Body.(*kmsg.FetchRequest)
+	f := &fetching{broker: b, request: r, req: req, level: fetchLevel(req)}
+	if id := fetchReplica(req); id >= 0 && !b.ServesFollowers {
+		f.stranger = fmt.Errorf("replica %d: %w", id, kerr.NotLeaderForPartition)
+	} else if id < -1 && req.Version >= 12 && req.Version <= 14 {
+		return Result{Close: fmt.Errorf("fetch by replica %d", id)}
+	}
+	if req.IsolationLevel != 0 && req.IsolationLevel != 1 {
+		return f.refuse(kerr.UnknownServerError)
+	}
+	context, err := b.FetchSessions.begin(req, f.asked(), f.forgotten(), r.Received)
+	if err != nil {
+		return f.refuse(err)
+	}
+	f.context = context
+	f.minBytes = min(int(req.MinBytes), f.limit())
+	f.collect()
+	if f.ready() || req.MaxWaitMillis <= 0 {
+		return Result{Encode: f.encode}
+	}
+	return f.park(time.Duration(req.MaxWaitMillis) * time.Millisecond)
+}
+
+// fetching is one fetch under way.
+type fetching struct {
+	broker   *Broker
+	request  *Request
+	req      *kmsg.FetchRequest
+	level    replica.Level
+	context  *fetchContext
+	minBytes int
+	stranger error // why a follower's fetch is refused here
+
+	parts []fetchPart
+	bytes int
+	eager bool // something must be told at once: an error, a diverging epoch
+}
+
+// fetchPart is what one partition's answer will be.
+type fetchPart struct {
+	state   *fetchState
+	replica *replica.Partition
+	read    replica.Read
+	size    int
+	aborted []storage.AbortedTransaction // those that lie in what is read, for read_committed
+	err     error
+}
+
+func fetchReplica(req *kmsg.FetchRequest) int32 {
+	if req.Version >= 15 {
+		return req.ReplicaState.ID
+	}
+	return req.ReplicaID
+}
+
+func fetchLevel(req *kmsg.FetchRequest) replica.Level {
+	switch {
+	case fetchReplica(req) >= 0:
+		return replica.LogEnd
+	case req.IsolationLevel == 1:
+		return replica.Stable
+	default:
+		return replica.Committed
+	}
+}
+
+// limit is how many bytes of records the answer may hold.
+func (f *fetching) limit() int {
+	limit := int(f.broker.FetchMaxBytes)
+	if f.req.Version >= 3 {
+		limit = min(limit, int(f.req.MaxBytes))
+	}
+	return max(limit, 0)
+}
+
+// asked lists the partitions that the request names, with names resolved.
+func (f *fetching) asked() []*fetchState {
+	var out []*fetchState
+	for i := range f.req.Topics {
+		t := &f.req.Topics[i]
+		name := f.topicName(t.Topic, t.TopicID)
+		for j := range t.Partitions {
+			p := &t.Partitions[j]
+			state := &fetchState{key: f.key(t.Topic, t.TopicID, p.Partition), name: name, offset: p.FetchOffset,
+				leaderEpoch: -1, lastEpoch: -1, maxBytes: p.PartitionMaxBytes}
+			if f.req.Version >= 9 {
+				state.leaderEpoch = p.CurrentLeaderEpoch
+			}
+			if f.req.Version >= 12 {
+				state.lastEpoch = p.LastFetchedEpoch
+			}
+			out = append(out, state)
+		}
+	}
+	return out
+}
+
+func (f *fetching) forgotten() []*fetchState {
+	var out []*fetchState
+	for i := range f.req.ForgottenTopics {
+		t := &f.req.ForgottenTopics[i]
+		for _, p := range t.Partitions {
+			out = append(out, &fetchState{key: f.key(t.Topic, t.TopicID, p)})
+		}
+	}
+	return out
+}
+
+func (f *fetching) key(topic string, id [16]byte, partition int32) fetchKey {
+	if f.req.Version >= 13 {
+		return fetchKey{id: id, partition: partition}
+	}
+	return fetchKey{topic: topic, partition: partition}
+}
+
+func (f *fetching) topicName(topic string, id [16]byte) string {
+	if f.req.Version < 13 {
+		return topic
+	}
+	name, err := f.broker.Replicas.TopicName(id)
+	if err != nil {
+		return ""
+	}
+	return name
+}
+
+// collect looks what can be read now. Regions are held until encode or release.
+func (f *fetching) collect() {
+	f.parts = make([]fetchPart, len(f.context.states))
+	f.bytes, f.eager = 0, false
+	left := f.limit()
+	for i, state := range f.context.states {
+		part := &f.parts[i]
+		part.state = state
+		f.look(part, left)
+		left -= part.size
+		f.bytes += part.size
+		f.eager = f.eager || part.err != nil || part.read.Diverging != nil
+	}
+}
+
+// look reads one partition, at most limit bytes of it.
+func (f *fetching) look(part *fetchPart, limit int) {
+	state := part.state
+	part.replica, part.err = f.find(state)
+	if part.err != nil {
+		part.read = replica.Read{HighWatermark: -1, LastStableOffset: -1, LogStartOffset: -1}
+		return
+	}
+	part.read, part.err = part.replica.Read(state.offset, replica.ReadOptions{
+		Level:       f.level,
+		LeaderEpoch: max(state.leaderEpoch, -1), // Kafka ignores a smaller one here, and refuses it in ListOffsets
+		LastEpoch:   state.lastEpoch,
+		MaxBytes:    min(int(state.maxBytes), max(limit, 0)),
+		AtLeastOne:  f.bytes == 0 && f.req.Version >= 3,
+	})
+	if part.err != nil {
+		part.read.HighWatermark, part.read.LastStableOffset, part.read.LogStartOffset = -1, -1, -1
+		return
+	}
+	part.size = part.read.Records.Len()
+	if f.level == replica.Stable && part.size > 0 {
+		part.aborted, part.err = part.replica.AbortedTransactions(state.offset, part.read.Records.NextOffset)
+		if part.err != nil {
+			part.read.Records.Close()
+			part.size = 0
+		}
+	}
+}
+
+func (f *fetching) find(state *fetchState) (*replica.Partition, error) {
+	name := state.name
+	if name == "" && f.req.Version >= 13 {
+		resolved, err := f.broker.Replicas.TopicName(state.key.id) // it may have become known since the session began
+		if err != nil {
+			return nil, err
+		}
+		name = resolved
+		state.name = name
+	}
+	if f.stranger != nil {
+		return nil, f.stranger
+	}
+	part, err := f.broker.Replicas.Get(name, state.key.partition)
+	if err == nil && f.req.Version >= 13 && part.Topic().ID != state.key.id {
+		// The topic was deleted and made again under its name.
+		return nil, fmt.Errorf("topic %s has another id now: %w", name, kerr.UnknownTopicID)
+	}
+	return part, err
+}
+
+func (f *fetching) ready() bool {
+	return f.eager || f.bytes >= f.minBytes || len(f.parts) == 0
+}
+
+// park waits for more, holding no region and no buffer meanwhile.
+func (f *fetching) park(wait time.Duration) Result {
+	watch := replica.NewWatch(f.level, f.minBytes-f.bytes)
+	f.release()
+	for i := range f.parts {
+		f.parts[i].replica.Watch(watch, f.parts[i].seen())
+	}
+	timer := time.AfterFunc(wait, watch.Fire)
+	return Result{Pending: &Pending{Done: watch.Done(), Cut: watch.Fire, Finish: func() Result {
+		timer.Stop()
+		for i := range f.parts {
+			f.parts[i].replica.Unwatch(watch)
+		}
+		f.collect()
+		return Result{Encode: f.encode}
+	}}}
+}
+
+// seen is the bound that the poll knows. What it could not read for lack of room counts as seen, too.
+func (p *fetchPart) seen() int64 { return p.read.Bound }
+
+func (f *fetching) release() {
+	for i := range f.parts {
+		f.parts[i].read.Records.Close()
+	}
+}
+
+// refuse answers the whole fetch with an error: in the answer's head, and before version 13 in each partition too, as
+// older clients look only there.
+func (f *fetching) refuse(err error) Result {
+	resp := f.req.ResponseKind().(*kmsg.FetchResponse)
+	resp.ErrorCode = f.broker.code(err, kerr.InvalidRequest, "fetch")
+	resp.SessionID = f.req.SessionID
+	if f.req.Version >= 13 {
+		return respond(resp)
+	}
+	for i := range f.req.Topics {
+		t := kmsg.NewFetchResponseTopic()
+		t.Topic = f.req.Topics[i].Topic
+		for j := range f.req.Topics[i].Partitions {
+			p := kmsg.NewFetchResponseTopicPartition()
+			p.Partition = f.req.Topics[i].Partitions[j].Partition
+			p.ErrorCode, p.HighWatermark, p.LastStableOffset, p.LogStartOffset = resp.ErrorCode, -1, -1, -1
+			p.RecordBatches = []byte{}
+			t.Partitions = append(t.Partitions, p)
+		}
+		resp.Topics = append(resp.Topics, t)
+	}
+	return respond(resp)
+}
+
+// partCode is the partition's error as its version's clients understand it.
+func (f *fetching) partCode(err error) int16 {
+	code := f.broker.code(err, kerr.KafkaStorageError, "fetch")
+	if code == kerr.KafkaStorageError.Code && f.req.Version <= 5 {
+		return kerr.NotLeaderForPartition.Code // they would take an unknown code for a fatal one
+	}
+	return code
+}
+
+func leaderMoved(err error) bool {
+	return errors.Is(err, kerr.NotLeaderForPartition) || errors.Is(err, kerr.FencedLeaderEpoch)
+}
