@@ -3,14 +3,17 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 
 	"github.com/barnabas-mq/barnabas/internal/cli"
+	"github.com/barnabas-mq/barnabas/internal/node"
 )
 
-func main() {
-	os.Exit(cli.Main(func(context.Context, cli.Broker) error {
-		return errors.New("this build cannot run a broker")
-	}))
+func main() { os.Exit(cli.Main(serve)) }
+
+func serve(ctx context.Context, b cli.Broker) error {
+	options := node.Options{Values: b.Values, Logger: b.Logger, LogLevel: b.Level, Version: b.Version}
+	return node.Run(ctx, options, func(n *node.Node) {
+		b.Ready(cli.Started{ClusterID: n.ClusterID(), NodeID: n.ID(), Addresses: n.Addresses()})
+	})
 }

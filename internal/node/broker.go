@@ -1,0 +1,266 @@
+package node
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/barnabas-mq/barnabas/internal/api"
+	"github.com/barnabas-mq/barnabas/internal/config"
+	"github.com/barnabas-mq/barnabas/internal/coordinator"
+	"github.com/barnabas-mq/barnabas/internal/group"
+	"github.com/barnabas-mq/barnabas/internal/meta"
+	"github.com/barnabas-mq/barnabas/internal/replica"
+	"github.com/barnabas-mq/barnabas/internal/server"
+)
+
+// groupConfig is what the broker's settings mean to groups.
+func groupConfig(v *config.Values) *group.Config {
+	return &group.Config{
+		InitialRebalanceDelayMs: int64(config.GroupInitialRebalanceDelayMs.Of(v)),
+		MinSessionTimeoutMs:     config.GroupMinSessionTimeoutMs.Of(v),
+		MaxSessionTimeoutMs:     config.GroupMaxSessionTimeoutMs.Of(v),
+		MaxSize:                 int(config.GroupMaxSize.Of(v)),
+		OffsetsRetentionMs:      int64(config.OffsetsRetentionMinutes.Of(v)) * time.Minute.Milliseconds(),
+		RetentionCheckMs:        config.OffsetsRetentionCheckIntervalMs.Of(v),
+		OffsetMetadataMaxBytes:  int(config.OffsetMetadataMaxBytes.Of(v)),
+		MaxRecordBytes:          group.DefaultConfig().MaxRecordBytes,
+	}
+}
+
+func (n *Node) newGroups() *coordinator.Coordinator {
+	return coordinator.New(coordinator.Options{
+		Config:      groupConfig(n.live.values()),
+		Partitions:  n.offsetsPartitions,
+		CreateTopic: n.createOffsetsTopic,
+		NewID: func() string {
+			id := newID()
+			return base64.RawURLEncoding.EncodeToString(id[:])
+		},
+		Now:    time.Now,
+		Logger: n.logger,
+	})
+}
+
+func (n *Node) offsetsPartitions() int32 {
+	t, ok := n.publisher.current().Topic(coordinator.Topic)
+	if !ok {
+		return 0
+	}
+	return int32(len(t.Partitions))
+}
+
+// createOffsetsTopic makes __consumer_offsets. An unset replication factor means as many as there are brokers, at most
+// three; a set one is obeyed, and refused with a log line when there are too few brokers, as consumers would else hang
+// without anybody knowing why.
+func (n *Node) createOffsetsTopic(ctx context.Context) error {
+	v := n.live.values()
+	topic := kmsg.NewCreateTopicsRequestTopic()
+	topic.Topic = coordinator.Topic
+	topic.NumPartitions = config.OffsetsTopicNumPartitions.Of(v)
+	topic.ReplicationFactor = min(3, int16(liveBrokers(n.publisher.current())))
+	if config.OffsetsTopicReplicationFactor.IsSet(v) {
+		topic.ReplicationFactor = config.OffsetsTopicReplicationFactor.Of(v)
+	}
+	for name, value := range map[string]string{
+		"cleanup.policy":   "compact",
+		"compression.type": "producer",
+		"segment.bytes":    fmt.Sprint(config.OffsetsTopicSegmentBytes.Of(v)),
+	} {
+		c := kmsg.NewCreateTopicsRequestTopicConfig()
+		c.Name, c.Value = name, kmsg.StringPtr(value)
+		topic.Configs = append(topic.Configs, c)
+	}
+	err := n.createTopic(ctx, topic)
+	if err != nil {
+		n.logger.Error("the offsets topic could not be created: consumer groups will not work",
+			"topic", coordinator.Topic, "replication_factor", topic.ReplicationFactor, "error", err)
+	}
+	return err
+}
+
+func liveBrokers(image *meta.Image) int {
+	live := 0
+	for b := range image.Brokers() {
+		if !b.Fenced {
+			live++
+		}
+	}
+	return max(live, 1)
+}
+
+// createTopic has a topic created and waits until this broker knows it. That it exists already is success.
+func (n *Node) createTopic(ctx context.Context, topic kmsg.CreateTopicsRequestTopic) error {
+	req := kmsg.NewPtrCreateTopicsRequest()
+	req.Version = req.MaxVersion()
+	req.TimeoutMillis = 30_000
+	req.Topics = append(req.Topics, topic)
+	answer, err := n.controller.Do(ctx, req, "")
+	if err != nil {
+		return err
+	}
+	resp, ok := answer.(*kmsg.CreateTopicsResponse)
+	if !ok || len(resp.Topics) != 1 {
+		return fmt.Errorf("controller answered %T", answer)
+	}
+	if err := kerr.ErrorForCode(resp.Topics[0].ErrorCode); err != nil && err != kerr.TopicAlreadyExists {
+		if resp.Topics[0].ErrorMessage != nil {
+			return fmt.Errorf("%s: %w", *resp.Topics[0].ErrorMessage, err)
+		}
+		return err
+	}
+	n.publisher.await()
+	return nil
+}
+
+// coordinate takes and lets go of the shards of __consumer_offsets.
+func (n *Node) coordinate(image *meta.Image, d meta.Delta) {
+	for _, t := range d.Created {
+		if t.Name == coordinator.Topic {
+			n.coordinateAll(t, nil)
+		}
+	}
+	for _, c := range d.Changed {
+		if c.New.Name == coordinator.Topic {
+			n.coordinateAll(c.New, c.Old)
+		}
+	}
+	var deleted []group.Topic
+	for _, t := range d.Deleted {
+		if t.Name == coordinator.Topic {
+			for i := range t.Partitions {
+				n.groups.Resign(int32(i))
+			}
+			continue
+		}
+		deleted = append(deleted, group.Topic{Name: t.Name, ID: t.ID})
+	}
+	if len(deleted) > 0 {
+		n.groups.TopicsDeleted(deleted)
+	}
+}
+
+func (n *Node) coordinateAll(now, before *meta.Topic) {
+	for i, p := range now.Partitions {
+		index := int32(i)
+		if p.Leader != n.nodeID {
+			if before != nil && i < len(before.Partitions) && before.Partitions[i].Leader == n.nodeID {
+				n.groups.Resign(index)
+			}
+			continue
+		}
+		part, err := n.replicas.Get(now.Name, index)
+		if err != nil {
+			n.logger.Error("a group shard cannot be led", "partition", index, "error", err)
+			continue
+		}
+		part.WhenLeading(func() { n.leadShard(part) })
+	}
+}
+
+// leadShard hands a partition's log to the coordinator.
+func (n *Node) leadShard(part *replica.Partition) {
+	log, err := part.Coordinated()
+	if err != nil {
+		n.logger.Error("a group shard cannot be led", "partition", part.Index, "error", err)
+		return
+	}
+	n.groups.Lead(part.Index, log.Epoch(), log)
+}
+
+// openBroker builds what serves requests, and binds the listeners: what they are bound to is registered.
+func (n *Node) openBroker(context.Context) error {
+	v := n.live.values()
+	n.registration = newRegistration(n)
+	n.replicas = replica.New(replica.Options{
+		NodeID: n.nodeID, Dirs: n.dirs, Logger: n.logger, Now: time.Now, Settings: n.live.topicSettings,
+	})
+	n.groups = n.newGroups()
+	n.broker = &api.Broker{
+		NodeID: n.nodeID, ClusterID: n.clusterID, Logger: n.logger, Now: time.Now,
+		Image:          n.publisher.current,
+		AwaitImage:     n.publisher.awaitImage,
+		MetadataOffset: func() int64 { return n.publisher.image.Load().end - 1 },
+		Config:         n.live.values,
+		Controller:     n.controller,
+		LogLevel:       n.options.LogLevel,
+		Replicas:       n.replicas,
+		ProducerIDs:    &api.ProducerIDs{Controller: n.controller, NodeID: n.nodeID, Epoch: n.registration.epoch.Load},
+		FetchMaxBytes:  config.FetchMaxBytes.Of(v),
+		FetchSessions:  api.NewFetchSessions(int(config.MaxIncrementalFetchSessionCacheSlots.Of(v))),
+		Groups:         n.groups,
+	}
+	return n.openServer()
+}
+
+func (n *Node) openServer() error {
+	v := n.live.values()
+	var listeners []server.Listener
+	for _, l := range v.Listeners() {
+		listeners = append(listeners, server.Listener{
+			Name: l.Name, Address: l.Address(),
+			SendBuffer: int(config.SocketSendBufferBytes.Of(v)), ReceiveBuffer: int(config.SocketReceiveBufferBytes.Of(v)),
+		})
+	}
+	if len(listeners) == 0 {
+		return errNoListener
+	}
+	perIP, err := v.ConnectionsPerIP()
+	if err != nil {
+		return err
+	}
+	n.server = server.New(server.Options{
+		Listeners: listeners, Rows: api.Table(), Broker: n.broker, Logger: n.logger,
+		Limits: server.Limits{
+			RequestMaxBytes:     int(config.SocketRequestMaxBytes.Of(v)),
+			QueuedMaxBytes:      max(config.QueuedMaxRequestBytes.Of(v), 0),
+			MaxConnections:      int(config.MaxConnections.Of(v)),
+			MaxConnectionsPerIP: int(config.MaxConnectionsPerIP.Of(v)),
+			PerIP:               perIP,
+			MaxIdle:             config.Millis(config.ConnectionsMaxIdleMs, v),
+		},
+	})
+	return n.server.Listen()
+}
+
+// endpoint is where clients of one listener reach this broker.
+type endpoint struct {
+	name string
+	host string
+	port uint16
+}
+
+// endpoints are what this broker registers: what it was told to advertise, else where it listens. A listener on every
+// interface registers the host's name, for other brokers; clients are told the address that they dialled.
+func (n *Node) endpoints() ([]endpoint, error) {
+	v := n.live.values()
+	advertised := make(map[string]config.Listener)
+	for _, l := range v.AdvertisedListeners() {
+		advertised[l.Name] = l
+	}
+	var out []endpoint
+	for i, l := range v.Listeners() {
+		bound, ok := n.server.Addresses()[i].(*net.TCPAddr)
+		if !ok {
+			return nil, fmt.Errorf("listener %s is bound to %s", l, n.server.Addresses()[i])
+		}
+		e := endpoint{name: l.Name, host: l.Host, port: uint16(bound.Port)}
+		if a, ok := advertised[l.Name]; ok {
+			e.host, e.port = a.Host, uint16(a.Port)
+		} else if bound.IP.IsUnspecified() {
+			host, err := os.Hostname()
+			if err != nil {
+				return nil, fmt.Errorf("listener %s: name of this host: %w", l, err)
+			}
+			e.host = host
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}

@@ -1,0 +1,94 @@
+package node
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/barnabas-mq/barnabas/internal/config"
+	"github.com/barnabas-mq/barnabas/internal/logdir"
+	"github.com/barnabas-mq/barnabas/internal/storage"
+)
+
+// openDirs locks and opens the data directories, and settles which cluster they belong to.
+func (n *Node) openDirs(context.Context) error {
+	v := n.live.values()
+	n.files = storage.NewFiles(int(config.MaxOpenLogFiles.Of(v)))
+	paths := v.LogDirs()
+	dirs, errs := make([]*logdir.Dir, len(paths)), make([]error, len(paths))
+	var opening sync.WaitGroup
+	for i, path := range paths {
+		opening.Go(func() { dirs[i], errs[i] = logdir.Open(n.dirOptions(path)) })
+	}
+	opening.Wait()
+	for _, dir := range dirs {
+		if dir != nil {
+			n.dirs = append(n.dirs, dir)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return n.identify()
+}
+
+func (n *Node) dirOptions(path string) logdir.Options {
+	v := n.live.values()
+	return logdir.Options{
+		FS: n.options.FS, Path: path, NodeID: n.nodeID, Files: n.files, Logger: n.logger,
+		Settings: func(topic string) *storage.Settings {
+			return n.live.topicSettings(n.imageForSettings(), topic).Storage
+		},
+		HighWatermark: func(topic string, partition int32) int64 {
+			if n.replicas == nil {
+				return -1
+			}
+			return n.replicas.HighWatermark(topic, partition)
+		},
+		BrokerEpoch: func() int64 {
+			if n.registration == nil {
+				return -1
+			}
+			return n.registration.epoch.Load()
+		},
+		Failed:             n.fail,
+		RecoveryThreads:    int(config.NumRecoveryThreadsPerDataDir.Of(v)),
+		RetentionCheck:     config.Millis(config.LogRetentionCheckIntervalMs, v),
+		CheckpointEvery:    config.Millis(config.LogFlushOffsetCheckpointIntervalMs, v),
+		HighWatermarkEvery: config.Millis(config.ReplicaHighWatermarkCheckpointIntervalMs, v),
+		FlushWorkers:       int(config.FlushWorkers.Of(v)),
+		DiskCalls:          int(config.DiskOperationsMax.Of(v)),
+		ReserveBytes:       config.DiskReserveBytes.Of(v),
+		SkipRecoveryScan:   n.options.SkipRecoveryScan,
+	}
+}
+
+// identify finds the cluster's id in the directories, or makes one for directories that are all new.
+func (n *Node) identify() error {
+	for _, dir := range n.dirs {
+		id := dir.Identity().ClusterID
+		if id != "" && n.clusterID != "" && id != n.clusterID {
+			return fmt.Errorf("data directory %s belongs to cluster %s, another one to %s", dir.Path(), id, n.clusterID)
+		}
+		if id != "" {
+			n.clusterID = id
+		}
+	}
+	if n.clusterID == "" {
+		id := newID()
+		n.clusterID = base64.RawURLEncoding.EncodeToString(id[:])
+	}
+	for _, dir := range n.dirs {
+		id := dir.Identity()
+		if id.ClusterID == n.clusterID {
+			continue
+		}
+		id.ClusterID = n.clusterID
+		if err := dir.SetIdentity(id); err != nil {
+			return fmt.Errorf("data directory %s: %w", dir.Path(), err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,218 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/barnabas-mq/barnabas/internal/config"
+	"github.com/barnabas-mq/barnabas/internal/meta"
+	"github.com/barnabas-mq/barnabas/internal/metalog"
+	"github.com/barnabas-mq/barnabas/internal/quorum"
+)
+
+const (
+	metadataFolder = "__cluster_metadata-0"
+	raftFolder     = "raft" // inside of the metadata folder, where Kafka does not look
+)
+
+// metadata is this node's part in the quorum: Raft, the metadata log that is derived from it, and the image that the
+// committed records make.
+type metadata struct {
+	node *Node
+	path string // the folder __cluster_metadata-0
+	log  *metalog.Log
+	raft *quorum.Node
+
+	// image is what is committed. The applier's goroutine alone changes it; mu guards it for the controller's start.
+	mu    sync.Mutex
+	image *meta.Image
+}
+
+// openMetadata opens the quorum's log and replays it. A directory that Apache Kafka left is adopted: what its metadata
+// log holds becomes the first snapshot.
+func (n *Node) openMetadata(context.Context) error {
+	v := n.live.values()
+	dir := n.dirs[0]
+	path := dir.Path()
+	if config.MetadataLogDir.IsSet(v) && config.MetadataLogDir.Of(v) != "" {
+		path = config.MetadataLogDir.Of(v)
+	}
+	path = filepath.Join(path, metadataFolder)
+	m := &metadata{node: n, path: path, image: meta.Empty()}
+	n.metadata = m
+	n.controller = &activeController{node: n}
+	n.publisher = newPublisher(n.act, n.fail)
+	log, err := metalog.Open(metalog.Options{
+		FS: n.options.FS, Dir: path, NodeID: n.nodeID, Logger: n.logger, Now: time.Now,
+		SegmentBytes:   int64(config.MetadataLogSegmentBytes.Of(v)),
+		RetentionBytes: config.MetadataMaxRetentionBytes.Of(v),
+		Retention:      config.Millis(config.MetadataMaxRetentionMs, v),
+	})
+	if err != nil {
+		return err
+	}
+	m.log = log
+	return nil
+}
+
+// startQuorum starts Raft. The broker is built before, as committed records reach it from here on.
+func (n *Node) startQuorum(context.Context) error {
+	v, m := n.live.values(), n.metadata
+	raft, err := quorum.Open(quorum.Options{
+		FS: n.options.FS, Dir: filepath.Join(m.path, raftFolder),
+		DirectoryID:     n.dirs[0].Identity().DirectoryID,
+		ElectionTimeout: config.Millis(config.ControllerQuorumElectionTimeoutMs, v),
+		Logger:          n.logger,
+		Bootstrap: func() (quorum.Bootstrap, error) {
+			term, reference, err := m.log.Adopt()
+			return quorum.Bootstrap{Term: term, Data: reference}, err
+		},
+		Superseded:       m.log.Superseded,
+		Restore:          m.restore,
+		Apply:            m.apply,
+		Snapshot:         m.snapshot,
+		Kept:             m.trim,
+		Leadership:       m.leadership,
+		Failed:           n.fail,
+		SnapshotBytes:    config.MetadataLogMaxRecordBytesBetweenSnapshots.Of(v),
+		SnapshotInterval: config.Millis(config.MetadataLogMaxSnapshotIntervalMs, v),
+	})
+	if err != nil {
+		return fmt.Errorf("metadata quorum: %w", err)
+	}
+	m.raft = raft
+	raft.Start()
+	return nil
+}
+
+// restore sets the image to a snapshot.
+func (m *metadata) restore(s quorum.Snapshot) error {
+	if err := m.log.Restore(s.Data); err != nil {
+		return err
+	}
+	edit := meta.Empty().Edit()
+	var all []meta.Record
+	for b, err := range m.log.State() {
+		if err != nil {
+			return err
+		}
+		records, err := decodeAll(b)
+		if err != nil {
+			return err
+		}
+		for _, r := range records {
+			if err := edit.Replay(r); err != nil {
+				return fmt.Errorf("metadata before offset %d: %w", b.End.Offset, err)
+			}
+		}
+		all = append(all, records...)
+	}
+	m.set(edit.Image())
+	if len(all) > 0 {
+		m.node.publisher.receive(all, m.log.Position().Offset)
+	}
+	return nil
+}
+
+func decodeAll(b metalog.Batch) ([]meta.Record, error) {
+	records := make([]meta.Record, len(b.Records))
+	for i, payload := range b.Records {
+		r, err := meta.Decode(payload)
+		if err != nil {
+			return nil, fmt.Errorf("metadata before offset %d: record %d of its batch: %w", b.End.Offset, i, err)
+		}
+		records[i] = r
+	}
+	return records, nil
+}
+
+// apply takes a committed entry.
+func (m *metadata) apply(e quorum.Entry) error {
+	b, err := m.log.Apply(e.Term, e.Payload)
+	if err != nil {
+		return err
+	}
+	records, err := decodeAll(b)
+	if err != nil {
+		return err
+	}
+	if len(records) > 0 {
+		image, err := m.current().Apply(records...)
+		if err != nil {
+			return fmt.Errorf("metadata before offset %d: %w", b.End.Offset, err)
+		}
+		m.set(image)
+		m.node.publisher.receive(records, b.End.Offset)
+	}
+	m.node.controller.committed(b.End.Offset)
+	return nil
+}
+
+func (m *metadata) current() *meta.Image {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.image
+}
+
+func (m *metadata) set(image *meta.Image) {
+	m.mu.Lock()
+	m.image = image
+	m.mu.Unlock()
+}
+
+// snapshot writes a checkpoint of the image, so that Raft's log can be cut.
+func (m *metadata) snapshot(uint64, uint64) func() ([]byte, error) {
+	image := m.current()
+	if image.InTransaction() {
+		return nil // a checkpoint has no place for half a transaction
+	}
+	write, err := m.log.Checkpoint(func(yield func([]byte) bool) {
+		for r := range image.Snapshot() {
+			payload, err := meta.Encode(nil, r, image.MetadataVersion())
+			if err != nil {
+				panic(fmt.Sprintf("node: snapshot of a replayed record: %v", err))
+			}
+			if !yield(payload) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		m.node.logger.Error("metadata snapshot could not be begun", "error", err)
+		return nil
+	}
+	return write
+}
+
+// trim removes what only earlier snapshots needed.
+func (m *metadata) trim(s quorum.Snapshot) {
+	if err := m.log.Trim(s.Data); err != nil {
+		m.node.logger.Error("old metadata could not be removed", "error", err)
+	}
+}
+
+func (m *metadata) leadership(leads bool, term uint64) {
+	if !leads {
+		m.node.controller.resign()
+		return
+	}
+	if err := m.node.controller.lead(term); err != nil {
+		m.node.fail(fmt.Errorf("controller: %w", err))
+	}
+}
+
+func (m *metadata) close() error {
+	var err error
+	if m.raft != nil {
+		err = m.raft.Close()
+	}
+	if m.log != nil {
+		if closeErr := m.log.Close(); err == nil {
+			err = closeErr
+		}
+	}
+	return err
+}

@@ -1,0 +1,225 @@
+// Package node builds a process from its roles, connects the parts, starts and stops them in order. It alone knows
+// everyone, and decides nothing.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/barnabas-mq/barnabas/internal/api"
+	"github.com/barnabas-mq/barnabas/internal/config"
+	"github.com/barnabas-mq/barnabas/internal/coordinator"
+	"github.com/barnabas-mq/barnabas/internal/logdir"
+	"github.com/barnabas-mq/barnabas/internal/meta"
+	"github.com/barnabas-mq/barnabas/internal/replica"
+	"github.com/barnabas-mq/barnabas/internal/server"
+	"github.com/barnabas-mq/barnabas/internal/storage"
+	"github.com/barnabas-mq/barnabas/internal/vfs"
+)
+
+// Options are what a node is started with.
+type Options struct {
+	Values  *config.Values
+	Logger  *slog.Logger
+	Version string
+	FS      vfs.FS // nil: the operating system's
+	// LogLevel is the level of Logger, if it may be changed while running.
+	LogLevel *slog.LevelVar
+	// SkipRecoveryScan leaves out the check of logs after an unclean stop. Only the crash suite sets it, to prove that it
+	// would notice.
+	SkipRecoveryScan bool
+}
+
+// Node is one running process.
+type Node struct {
+	options   Options
+	logger    *slog.Logger
+	live      *live
+	nodeID    int32
+	clusterID string
+	started   time.Time
+
+	files        *storage.Files
+	dirs         []*logdir.Dir
+	metadata     *metadata
+	publisher    *publisher
+	controller   *activeController
+	replicas     *replica.Manager
+	groups       *coordinator.Coordinator
+	broker       *api.Broker
+	server       *server.Server
+	registration *registration
+	incarnation  meta.ID
+
+	failOnce sync.Once
+	failed   chan error              // the first failure that ends the process
+	abort    context.CancelCauseFunc // ends the start
+}
+
+// Start starts a node and returns when it serves requests. ctx bounds the start only.
+func Start(ctx context.Context, o Options) (*Node, error) {
+	if o.FS == nil {
+		o.FS = vfs.OS()
+	}
+	n := &Node{
+		options: o, logger: o.Logger, nodeID: config.NodeID.Of(o.Values), started: time.Now(),
+		incarnation: newID(),
+		failed:      make(chan error, 1),
+	}
+	n.live = newLive(n.nodeID, o.Values)
+	ctx, n.abort = context.WithCancelCause(ctx)
+	defer n.abort(nil)
+	steps := []func(context.Context) error{n.openDirs, n.openMetadata, n.openBroker, n.startQuorum, n.join, n.serve}
+	for _, step := range steps {
+		err := step(ctx)
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		if err != nil {
+			stop, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			defer cancel()
+			return nil, errors.Join(err, n.Stop(stop))
+		}
+	}
+	return n, nil
+}
+
+// Run starts a node, and stops it when ctx ends or when it cannot go on. ready, if not nil, is called once it serves.
+func Run(ctx context.Context, o Options, ready func(*Node)) error {
+	n, err := Start(ctx, o)
+	if err != nil {
+		return err
+	}
+	if ready != nil {
+		ready(n)
+	}
+	select {
+	case <-ctx.Done():
+		n.logger.Info("stopping")
+	case err = <-n.failed:
+		n.logger.Error("stopping: the node cannot go on", "error", err)
+	}
+	timeout := config.Millis(config.ShutdownTimeoutMs, n.live.values())
+	stop, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	return errors.Join(err, n.Stop(stop))
+}
+
+// fail ends the process: what the node relies on is gone.
+func (n *Node) fail(err error) {
+	n.failOnce.Do(func() {
+		n.failed <- err
+		n.abort(err)
+	})
+}
+
+// Stop stops everything in order: no new requests, answers to those under way, then the logs, closed clean. What ctx
+// does not leave time for is left to recovery.
+func (n *Node) Stop(ctx context.Context) error {
+	var errs []error
+	keep := func(err error) { errs = append(errs, err) }
+	if n.registration != nil {
+		n.registration.close()
+	}
+	if n.server != nil {
+		keep(n.server.Shutdown(ctx))
+	}
+	if n.groups != nil {
+		n.groups.Close()
+	}
+	if n.replicas != nil {
+		n.replicas.Close()
+	}
+	if n.controller != nil {
+		n.controller.resign()
+	}
+	if n.metadata != nil {
+		keep(n.metadata.close())
+	}
+	if n.publisher != nil {
+		n.publisher.close()
+	}
+	for _, dir := range n.dirs {
+		keep(dir.Close(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// Addresses are where the node listens, by listener.
+func (n *Node) Addresses() []string {
+	var out []string
+	for _, a := range n.server.Addresses() {
+		out = append(out, a.String())
+	}
+	return out
+}
+
+// ID is node.id.
+func (n *Node) ID() int32 { return n.nodeID }
+
+// ClusterID is the cluster's id.
+func (n *Node) ClusterID() string { return n.clusterID }
+
+// Dirs are the data directories.
+func (n *Node) Dirs() []string {
+	var out []string
+	for _, d := range n.dirs {
+		out = append(out, d.Path())
+	}
+	return out
+}
+
+// join makes this broker a member of the cluster. A broker that is fenced leads nothing.
+func (n *Node) join(ctx context.Context) error {
+	if err := n.registration.join(ctx); err != nil {
+		return err
+	}
+	n.publisher.await()
+	n.registration.start()
+	return nil
+}
+
+func (n *Node) serve(context.Context) error {
+	n.server.Serve()
+	return nil
+}
+
+// act brings the broker in line with a new image.
+func (n *Node) act(image *meta.Image, d meta.Delta) {
+	for _, err := range n.live.update(image) {
+		n.logger.Warn("a dynamic config cannot take effect", "error", err)
+	}
+	n.replicas.Apply(image, d)
+	n.coordinate(image, d)
+}
+
+// imageForSettings is the newest image that settings can be resolved by.
+func (n *Node) imageForSettings() *meta.Image {
+	if n.publisher == nil {
+		return meta.Empty()
+	}
+	return n.publisher.next.Load()
+}
+
+func nodeName(id int32) string { return strconv.Itoa(int(id)) }
+
+// previousEpoch is the broker epoch at the last clean stop, by which the controller tells an unclean restart (KIP-966):
+// -1 when any directory was left uncleanly, unless only the process died and every completed write is still there.
+func (n *Node) previousEpoch() int64 {
+	epoch := int64(-1)
+	for _, dir := range n.dirs {
+		start := dir.Start()
+		if !start.Clean && !start.SameBoot {
+			return -1
+		}
+		epoch = max(epoch, start.BrokerEpoch)
+	}
+	return epoch
+}
+
+var errNoListener = fmt.Errorf("no listener is configured for clients")

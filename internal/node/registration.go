@@ -1,0 +1,161 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/barnabas-mq/barnabas/internal/config"
+)
+
+// registration is this broker's membership: it registers with the controller, gets an epoch, and keeps itself unfenced
+// by heartbeats.
+type registration struct {
+	node  *Node
+	epoch atomic.Int64 // -1 until registered
+	stop  context.CancelFunc
+	done  chan struct{}
+}
+
+func newRegistration(n *Node) *registration {
+	r := &registration{node: n, done: make(chan struct{})}
+	r.epoch.Store(-1)
+	return r
+}
+
+// join registers and waits until the broker is unfenced.
+func (r *registration) join(ctx context.Context) error {
+	if err := r.register(ctx); err != nil {
+		return fmt.Errorf("register with the controller: %w", err)
+	}
+	for {
+		fenced, err := r.beat(ctx, false)
+		if err != nil {
+			return fmt.Errorf("first heartbeat: %w", err)
+		}
+		if !fenced {
+			return nil
+		}
+		if err := pause(ctx, retryAfter); err != nil {
+			return err
+		}
+	}
+}
+
+// retryAfter is the pause before a controller that did not answer, or did not agree yet, is asked again.
+const retryAfter = 10 * time.Millisecond
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (r *registration) register(ctx context.Context) error {
+	req := kmsg.NewPtrBrokerRegistrationRequest()
+	req.Version = req.MaxVersion()
+	req.BrokerID, req.ClusterID, req.IncarnationID = r.node.nodeID, r.node.clusterID, r.node.incarnation
+	req.PreviousBrokerEpoch = r.node.previousEpoch()
+	endpoints, err := r.node.endpoints()
+	if err != nil {
+		return err
+	}
+	for _, e := range endpoints {
+		listener := kmsg.NewBrokerRegistrationRequestListener()
+		listener.Name, listener.Host, listener.Port = e.name, e.host, e.port
+		req.Listeners = append(req.Listeners, listener)
+	}
+	for _, f := range append(supportedFeatures(), metadataVersions) {
+		feature := kmsg.NewBrokerRegistrationRequestFeature()
+		feature.Name, feature.MinSupportedVersion, feature.MaxSupportedVersion = f.Name, f.Min, f.Max
+		req.Features = append(req.Features, feature)
+	}
+	if rack := config.BrokerRack; rack.IsSet(r.node.live.values()) {
+		req.Rack = kmsg.StringPtr(rack.Of(r.node.live.values()))
+	}
+	for _, dir := range r.node.dirs {
+		req.LogDirs = append(req.LogDirs, dir.Identity().DirectoryID)
+	}
+	answer, err := r.ask(ctx, req)
+	if err != nil {
+		return err
+	}
+	resp, ok := answer.(*kmsg.BrokerRegistrationResponse)
+	if !ok {
+		return fmt.Errorf("controller answered %T", answer)
+	}
+	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
+		return err
+	}
+	r.epoch.Store(resp.BrokerEpoch)
+	return nil
+}
+
+// ask asks the controller until one answers.
+func (r *registration) ask(ctx context.Context, req kmsg.Request) (kmsg.Response, error) {
+	for {
+		answer, err := r.node.controller.Do(ctx, req, "")
+		if err == nil || !errors.Is(err, kerr.NotController) {
+			return answer, err
+		}
+		if err := pause(ctx, retryAfter); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// beat sends one heartbeat and returns whether the broker is still fenced.
+func (r *registration) beat(ctx context.Context, leaving bool) (fenced bool, err error) {
+	r.node.publisher.await()
+	req := kmsg.NewPtrBrokerHeartbeatRequest()
+	req.Version = req.MaxVersion()
+	req.BrokerID, req.BrokerEpoch = r.node.nodeID, r.epoch.Load()
+	req.CurrentMetadataOffset = r.node.publisher.image.Load().end - 1
+	req.WantShutdown = leaving
+	answer, err := r.ask(ctx, req)
+	if err != nil {
+		return true, err
+	}
+	resp, ok := answer.(*kmsg.BrokerHeartbeatResponse)
+	if !ok {
+		return true, fmt.Errorf("controller answered %T", answer)
+	}
+	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
+		return true, err
+	}
+	return resp.IsFenced, nil
+}
+
+// start sends heartbeats until close.
+func (r *registration) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	r.stop = cancel
+	go func() {
+		defer close(r.done)
+		for {
+			if pause(ctx, config.Millis(config.BrokerHeartbeatIntervalMs, r.node.live.values())) != nil {
+				return
+			}
+			if _, err := r.beat(ctx, false); err != nil && ctx.Err() == nil {
+				r.node.logger.Warn("heartbeat failed", "error", err)
+			}
+		}
+	}()
+}
+
+func (r *registration) close() {
+	if r.stop != nil {
+		r.stop()
+		<-r.done
+	}
+}
