@@ -16,6 +16,9 @@ const (
 	// answerSize is the buffer that small answers share.
 	answerSize = 1 << 10
 
+	// freeAnswer is how much memory an answer may hold without being counted against queued.max.request.bytes.
+	freeAnswer = 256 << 10
+
 	// writePiece is how much is written under one deadline.
 	writePiece = 1 << 20
 	// writeTick is how long a piece may make no progress while others wait for memory, writeLimit in general.
@@ -152,11 +155,14 @@ func (c *conn) flush() error {
 	if c.out == nil {
 		return nil
 	}
-	held := int64(cap(c.out.B))
 	c.lastOut = c.out.Len()
+	held := int64(cap(c.out.B))
+	if held <= freeAnswer {
+		held = 0
+	}
 	c.server.budget.charge(held)
 	err := c.write(c.out.B)
-	c.server.budget.release(held)
+	c.server.budget.release(held, nil)
 	c.out.Free()
 	c.out = nil
 	return err

@@ -11,15 +11,18 @@ const (
 	complaintEvery = time.Minute
 	// complaintPeers bounds the memory for that; peers beyond it share one line.
 	complaintPeers = 1024
-	otherPeers     = "others"
+	// sweepEvery keeps many peers from causing a search through all of them each time.
+	sweepEvery = time.Second
+	otherPeers = "others"
 )
 
 // complaints writes log lines about peers, one a peer and minute, with a count of those that were left out.
 type complaints struct {
 	logger *slog.Logger
 
-	mu    sync.Mutex // Guards the field below.
+	mu    sync.Mutex // Guards the fields below.
 	peers map[string]*complaint
+	swept time.Time
 }
 
 type complaint struct {
@@ -61,6 +64,10 @@ func (c *complaints) add(peer, what string, err error) {
 
 // sweep forgets peers that were quiet for long enough, and says what was left out of them.
 func (c *complaints) sweep(now time.Time) {
+	if now.Sub(c.swept) < sweepEvery {
+		return
+	}
+	c.swept = now
 	for peer, p := range c.peers {
 		if now.Sub(p.since) >= complaintEvery {
 			c.last(peer, p)

@@ -32,8 +32,10 @@ type conn struct {
 
 	state    state
 	incoming incoming
-	out      *wire.Buffer // Answers that are held back; nil if there are none.
-	lastOut  int          // How much the last flush wrote: a guess at the next one's size.
+	// whenReadable is what raw calls.
+	whenReadable func(fd uintptr) bool
+	out          *wire.Buffer // Answers that are held back; nil if there are none.
+	lastOut      int          // How much the last flush wrote: a guess at the next one's size.
 	// writeUntil is when the socket's write deadline is, so that it is not set anew for each small answer.
 	writeUntil time.Time
 

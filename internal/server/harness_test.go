@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/barnabas-mq/barnabas/internal/api"
+	"github.com/barnabas-mq/barnabas/internal/meta"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -65,7 +66,7 @@ func prepare(t *testing.T, limits Limits, rows ...api.Row) *house {
 	return &house{t: t, log: log, server: New(Options{
 		Listeners: []Listener{{Name: "PLAINTEXT", Address: "127.0.0.1:0"}},
 		Rows:      rows,
-		Broker:    &api.Broker{Logger: logger},
+		Broker:    &api.Broker{Logger: logger, Image: meta.Empty, MetadataOffset: func() int64 { return 0 }},
 		Limits:    limits,
 		Logger:    logger,
 	})}

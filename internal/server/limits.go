@@ -44,19 +44,25 @@ func (l *Limits) connectionsOf(ip string) int {
 }
 
 // budget is the bytes that requests in flight may take in the whole process. As long as any are left, a request of any
-// size is let in, as in Kafka: so a large one never starves behind small ones, and the limit is exceeded by one request
-// at most. Those that wait are let in in the order in which they came.
+// size is let in, as in Kafka, so that a large one never starves behind small ones. Those that wait are let in in the
+// order in which they came.
+//
+// A request that has begun to arrive and needs more is different: all of them together could hold everything and wait
+// for each other. So one at a time may overdraw, and goes on until it is done. The limit is thereby exceeded by two
+// requests at most.
 type budget struct {
-	mu      sync.Mutex // Guards the fields below.
-	limit   int64
-	used    int64
-	waiters []*waiter
+	mu        sync.Mutex // Guards the fields below.
+	limit     int64
+	used      int64
+	overdrawn *incoming // Who overdraws, nil if nobody does.
+	waiters   []*waiter
 }
 
 // waiter is a place in the line. Its bytes are taken for it when its turn comes.
 type waiter struct {
-	n    int64
-	turn chan struct{}
+	n      int64
+	holder *incoming // Set if it holds bytes already.
+	turn   chan struct{}
 }
 
 func newBudget() *budget { return &budget{limit: math.MaxInt64} }
@@ -71,11 +77,23 @@ func (b *budget) resize(limit int64) {
 	b.admit()
 }
 
-// try takes n bytes if it need not wait for them.
-func (b *budget) try(n int64) bool {
+// try takes n bytes if it need not wait for them. The holder is whoever holds some already, else nil.
+func (b *budget) try(n int64, holder *incoming) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.waiters) > 0 || b.used >= b.limit {
+	if holder == nil && len(b.waiters) > 0 {
+		return false
+	}
+	return b.grant(n, holder)
+}
+
+// grant takes n bytes if the rules allow it now.
+func (b *budget) grant(n int64, holder *incoming) bool {
+	switch {
+	case b.used < b.limit:
+	case holder != nil && (b.overdrawn == nil || b.overdrawn == holder):
+		b.overdrawn = holder
+	default:
 		return false
 	}
 	b.used += n
@@ -83,9 +101,9 @@ func (b *budget) try(n int64) bool {
 }
 
 // acquire takes n bytes, waiting for them until ctx ends.
-func (b *budget) acquire(ctx context.Context, n int64) error {
+func (b *budget) acquire(ctx context.Context, n int64, holder *incoming) error {
 	b.mu.Lock()
-	w := &waiter{n: n, turn: make(chan struct{})}
+	w := &waiter{n: n, holder: holder, turn: make(chan struct{})}
 	b.waiters = append(b.waiters, w)
 	b.admit()
 	b.mu.Unlock()
@@ -114,28 +132,46 @@ func (b *budget) leave(w *waiter) {
 
 // charge takes n bytes without waiting: for what cannot be put off, an answer that is already made.
 func (b *budget) charge(n int64) {
+	if n == 0 {
+		return
+	}
 	b.mu.Lock()
 	b.used += n
 	b.mu.Unlock()
 }
 
-func (b *budget) release(n int64) {
+// release gives back n bytes, the last that the holder has.
+func (b *budget) release(n int64, holder *incoming) {
+	if n == 0 {
+		return
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.used -= n
 	if b.used < 0 {
 		panic("server: more bytes released than were taken")
 	}
+	if holder != nil && b.overdrawn == holder {
+		b.overdrawn = nil
+	}
 	b.admit()
 }
 
-// admit lets in whoever is first in line, as long as anything is left.
+// admit lets in all whose turn has come: holders before those that hold nothing, as they will give back.
 func (b *budget) admit() {
-	for len(b.waiters) > 0 && b.used < b.limit {
-		w := b.waiters[0]
-		b.waiters = b.waiters[1:]
-		b.used += w.n
-		close(w.turn)
+	for _, holding := range []bool{true, false} {
+		for i := 0; i < len(b.waiters); {
+			w := b.waiters[i]
+			if (w.holder != nil) != holding {
+				i++
+				continue
+			}
+			if !b.grant(w.n, w.holder) {
+				break
+			}
+			b.waiters = append(b.waiters[:i], b.waiters[i+1:]...)
+			close(w.turn)
+		}
 	}
 }
 

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -29,9 +28,6 @@ const (
 	// stallLimit in general.
 	stallTick  = 2 * time.Second
 	stallLimit = 30 * time.Second
-	// budgetWait bounds how long a half-read frame waits for memory to grow. All frames may wait for each other;
-	// the first that gives up lets the others go on.
-	budgetWait = 10 * time.Second
 )
 
 // incoming is what was read and not yet served.
@@ -87,20 +83,16 @@ func (c *conn) next() (frame []byte, whole bool, err error) {
 // take takes bytes from the server's budget for the frame at hand. Nothing is read meanwhile, and answers do not wait
 // with it.
 func (c *conn) take(n int64) error {
-	if !c.server.budget.try(n) {
+	var holder *incoming
+	if c.incoming.taken > 0 {
+		holder = &c.incoming
+	}
+	if !c.server.budget.try(n, holder) {
 		if err := c.flushUnlessWriting(); err != nil {
 			return err
 		}
-		ctx, cancel := c.life, context.CancelFunc(func() {})
-		if c.incoming.taken > 0 {
-			ctx, cancel = context.WithTimeout(c.life, budgetWait)
-		}
-		defer cancel()
-		if err := c.server.budget.acquire(ctx, n); err != nil {
-			if c.life.Err() != nil {
-				return fmt.Errorf("%w: %w", errEnded, err)
-			}
-			return fmt.Errorf("no memory within queued.max.request.bytes: %w", err)
+		if err := c.server.budget.acquire(c.life, n, holder); err != nil {
+			return fmt.Errorf("%w: waiting for queued.max.request.bytes: %w", errEnded, err)
 		}
 	}
 	c.incoming.taken += n
@@ -120,7 +112,7 @@ func (c *conn) consume() {
 
 func (c *conn) giveBack() {
 	if c.incoming.taken > 0 {
-		c.server.budget.release(c.incoming.taken)
+		c.server.budget.release(c.incoming.taken, &c.incoming)
 		c.incoming.taken = 0
 	}
 }

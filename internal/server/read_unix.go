@@ -15,14 +15,20 @@ func (c *conn) read() (int, error) {
 		in.readInto(c.socket.Read)
 		return in.n, in.err
 	}
-	err := c.raw.Read(func(fd uintptr) bool {
-		in.readInto(func(p []byte) (int, error) { return readDescriptor(int(fd), p) })
-		return !errors.Is(in.err, syscall.EAGAIN)
-	})
-	if err != nil {
+	if c.whenReadable == nil {
+		c.whenReadable = c.tryRead // Once, as it escapes.
+	}
+	if err := c.raw.Read(c.whenReadable); err != nil {
 		return 0, err
 	}
 	return in.n, in.err
+}
+
+// tryRead reads what a readable socket has; false asks to be called again when it is readable.
+func (c *conn) tryRead(fd uintptr) bool {
+	in := &c.incoming
+	in.readInto(func(p []byte) (int, error) { return readDescriptor(int(fd), p) })
+	return !errors.Is(in.err, syscall.EAGAIN)
 }
 
 func readDescriptor(fd int, p []byte) (int, error) {
