@@ -1,7 +1,6 @@
 package controller
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/barnabas-mq/barnabas/internal/meta"
@@ -156,23 +155,25 @@ func (d *decision) featuresRefused(request *kmsg.BrokerRegistrationRequest) erro
 	}
 	for _, f := range request.Features {
 		if err := outside(supported[f.Name], d.im.Feature(f.Name)); err != nil && f.Name != meta.FeatureKRaftVersion {
-			return refuse(kerr.UnsupportedVersion, "%v", err)
+			return err
 		}
 	}
 	for name, level := range d.im.Features() {
 		f := supported[name]
 		f.Name = name
 		if err := outside(f, level); err != nil {
-			return refuse(kerr.UnsupportedVersion, "%v", err)
+			return err
 		}
 	}
 	return nil
 }
 
+// outside refuses a range that a finalized level does not lie in.
 func outside(f FeatureRange, finalized int16) error {
 	if f.Min <= finalized && finalized <= f.Max {
 		return nil
 	}
-	return fmt.Errorf("Unable to register because the broker does not support finalized version %d of %s. The broker wants a version between %d and %d, inclusive.",
+	return refuse(kerr.UnsupportedVersion,
+		"Unable to register because the broker does not support finalized version %d of %s. The broker wants a version between %d and %d, inclusive.",
 		finalized, f.Name, f.Min, f.Max)
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/barnabas-mq/barnabas/internal/config"
 	"github.com/barnabas-mq/barnabas/internal/meta"
 	"github.com/twmb/franz-go/pkg/kerr"
 )
@@ -192,8 +193,11 @@ func configRefused(resource meta.ConfigResource, err error) error {
 		return nil
 	}
 	var code *kerr.Error
+	var value *config.ValueError
 	switch {
 	case errors.As(err, &code):
+	case errors.As(err, &value) && value.InvalidRequest:
+		code = kerr.InvalidRequest
 	case resource.Type == meta.ResourceBroker:
 		code = kerr.InvalidRequest
 	default:
