@@ -149,6 +149,7 @@ func (a *applier) keep(b *built) {
 		snapshot := newSnapshot(b.index, b.term, d.membersAt(b.index), b.data)
 		d.n.appends.queue.put(appendTask{snapshot: snapshot, cut: cut})
 	})
+	a.snapshotIfDue(a.bytes >= a.n.o.SnapshotBytes)
 }
 
 func (a *applier) setTimer(after time.Duration) {

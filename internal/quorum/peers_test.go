@@ -217,7 +217,7 @@ func TestALeaderThatIsCutOffSaysSoAndItsProposalIsNotApplied(t *testing.T) {
 }
 
 func TestAFollowerThatWasAwayWhileTheLogWasCutGetsASnapshot(t *testing.T) {
-	const entries = 11_000 // more than is kept for those who are a little behind
+	const entries = 13_000 // more than is kept for those who are a little behind
 	small := func(o *quorum.Options) { o.SnapshotBytes = 10_000 }
 	inBubble(t, small, func(c *cluster) {
 		away := c.follower()
