@@ -55,7 +55,7 @@ func (v *Values) checkQuorum() error {
 	if len(voters) > 1 {
 		return fmt.Errorf("controller.quorum.voters names %d controllers; a quorum of several is not served yet", len(voters))
 	}
-	if servers := ControllerQuorumBootstrapServers.Of(v); len(servers) > 1 {
+	if servers := bootstrapServersKey.Of(v); len(servers) > 1 {
 		return fmt.Errorf("controller.quorum.bootstrap.servers names %d controllers; a quorum of several is not served yet", len(servers))
 	}
 	return nil
@@ -105,7 +105,7 @@ func (v *Values) checkLimits() error {
 	if queued > 0 && queued < largest {
 		return fmt.Errorf("queued.max.request.bytes=%d must be at least socket.request.max.bytes=%d", queued, largest)
 	}
-	if MaxConnectionsPerIP.Of(v) == 0 && MaxConnectionsPerIPOverrides.Of(v) == "" {
+	if MaxConnectionsPerIP.Of(v) == 0 && connectionsPerIPKey.Of(v) == "" {
 		return errors.New("max.connections.per.ip=0 lets nobody in; it needs max.connections.per.ip.overrides")
 	}
 	if _, err := v.ConnectionsPerIP(); err != nil {

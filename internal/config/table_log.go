@@ -32,6 +32,7 @@ func logRows() []Row {
 		{Name: "log.flush.scheduler.interval.ms", Type: Long, Default: "9223372036854775807",
 			Doc: "Former name of log.flush.interval.ms, which wins."},
 		{Name: "log.flush.start.offset.checkpoint.interval.ms", Type: Int, Default: "60000", Check: atLeast(0),
+			Status: NoEffect, Why: oneCheckpoint,
 			Doc: "How often it is noted down where each log starts."},
 		{Name: "log.index.interval.bytes", Type: Int, Default: "4096", Check: atLeast(0), Importance: Medium, Update: ClusterWide,
 			Doc: "Bytes of log between two entries of its index: less makes reads more precise and indexes larger."},

@@ -73,6 +73,7 @@ func quorumRows() []Row {
 		{Name: "metadata.log.segment.bytes", Type: Int, Default: "1073741824", Check: atLeast(8388608),
 			Doc: "Largest segment file of the metadata log."},
 		{Name: "metadata.log.segment.ms", Type: Long, Default: "604800000",
+			Status: NotYet, Why: segmentsBySize,
 			Doc: "After how long a new segment of the metadata log begins."},
 		{Name: "metadata.max.idle.interval.ms", Type: Int, Default: "500", Check: atLeast(0), Importance: Low,
 			Status: NotYet, Why: noPeers,

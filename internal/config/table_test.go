@@ -5,6 +5,8 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -178,6 +180,50 @@ func handleNames(t *testing.T) map[string]bool {
 		})
 	}
 	return names
+}
+
+// awaited are the settings whose handle nobody reads yet, though they are said to be acted on. It must become empty.
+func awaited(handle string) bool {
+	switch handle {
+	case "AdminListener", "LogCleanerBackoffMs", "LogCleanerDedupeBufferSize", "LogCleanerEnable", "LogCleanerIOBufferLoadFactor",
+		"LogCleanerIOBufferSize", "LogCleanerIOMaxBytesPerSecond", "LogCleanerThreads":
+		return true
+	}
+	return false
+}
+
+func TestEveryHandleIsReadBySomebody(t *testing.T) {
+	var sources strings.Builder
+	for _, root := range []string{"..", "../../cmd"} {
+		err := filepath.WalkDir(root, func(path string, _ os.DirEntry, err error) error {
+			if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") || filepath.Dir(path) == "../config" {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			sources.Write(text)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, file := range []string{"keys.go", "keys_topic.go"} {
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			spec, is := n.(*ast.ValueSpec)
+			if !is {
+				return true
+			}
+			name := spec.Names[0].Name
+			if read := regexp.MustCompile(`config\.` + name + `\b`); ast.IsExported(name) && !awaited(name) && !read.MatchString(sources.String()) {
+				t.Errorf("nobody reads config.%s: its setting is not acted on", name)
+			}
+			return false
+		})
+	}
 }
 
 func TestDocumentationIsFresh(t *testing.T) {

@@ -10,6 +10,7 @@ func transactionRows() []Row {
 			Status: NotYet, Why: noTransactions,
 			Doc: "First pause before the broker asks again whether a partition belongs to a transaction; it doubles from there."},
 		{Name: "producer.id.expiration.check.interval.ms", Type: Int, Default: "600000", Check: atLeast(1), Importance: Low, Internal: true,
+			Status: NoEffect, Why: expiresInPassing,
 			Doc: "How often producers are looked over for expired ones."},
 		{Name: "producer.id.expiration.ms", Type: Int, Default: "86400000", Check: atLeast(1), Importance: Low, Update: ClusterWide,
 			Doc: "How long a partition remembers an idempotent producer that writes nothing."},

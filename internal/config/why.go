@@ -32,5 +32,12 @@ const (
 	ownBatching      = "records of one round are written together as they come; there is no linger to set"
 	ownQuorumLog     = "the quorum keeps a log of its own, with its own limits"
 	noWatch          = "there is nothing that takes this long to watch or to delay"
+	noRates          = "connections are not limited by their rate yet: all are accepted at once"
+	osBacklog        = "the operating system's own limit (net.core.somaxconn) holds"
+	oneCheckpoint    = "where logs start is noted down at log.flush.offset.checkpoint.interval.ms too"
+	plainOffsets     = "the offsets topic is written uncompressed"
+	noCommitTimeout  = "a commit of offsets waits as long as the replicas need"
+	expiresInPassing = "expired producers are forgotten whenever their log is looked over"
+	segmentsBySize   = "the metadata log begins new segments by size alone"
 	startsTogether   = "listeners open together, when the broker can serve"
 )
