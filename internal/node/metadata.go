@@ -199,6 +199,7 @@ func (m *metadata) leadership(leads bool, term uint64) {
 		m.node.controller.resign()
 		return
 	}
+	m.node.publisher.release()
 	if err := m.node.controller.lead(term); err != nil {
 		m.node.fail(fmt.Errorf("controller: %w", err))
 	}

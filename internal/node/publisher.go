@@ -28,6 +28,7 @@ type publisher struct {
 	wake     sync.Cond
 	waiting  []committed
 	received int64 // the offset behind the newest batch received
+	held     bool  // nothing is published yet
 	closed   bool
 	done     chan struct{}
 }
@@ -45,7 +46,7 @@ type committed struct {
 }
 
 func newPublisher(act func(*meta.Image, meta.Delta), fail func(error)) *publisher {
-	p := &publisher{act: act, fail: fail, done: make(chan struct{})}
+	p := &publisher{act: act, fail: fail, held: true, done: make(chan struct{})}
 	p.wake.L = &p.mu
 	p.image.Store(&published{image: meta.Empty()})
 	p.next.Store(meta.Empty())
@@ -60,12 +61,21 @@ func (p *publisher) current() *meta.Image { return p.image.Load().image }
 func (p *publisher) receive(records []meta.Record, end int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for len(p.waiting) >= maxUnpublished && !p.closed {
+	for len(p.waiting) >= maxUnpublished && !p.held && !p.closed {
 		p.wake.Wait()
 	}
 	p.waiting = append(p.waiting, committed{records, end})
 	p.received = end
 	p.wake.Broadcast()
+}
+
+// release begins publishing: what was committed before this process started has been received. An image from the middle
+// of that would know too little: the broker would set aside, as unknown, the logs of topics that come later.
+func (p *publisher) release() {
+	p.mu.Lock()
+	p.held = false
+	p.wake.Broadcast()
+	p.mu.Unlock()
 }
 
 // await waits until what was received when it was called is published.
@@ -107,7 +117,7 @@ func (p *publisher) run() {
 	defer close(p.done)
 	for {
 		p.mu.Lock()
-		for len(p.waiting) == 0 && !p.closed {
+		for (p.held || len(p.waiting) == 0) && !p.closed {
 			p.wake.Wait()
 		}
 		batches := p.waiting

@@ -17,11 +17,13 @@ import (
 const openers = 8
 
 // Apply brings the replicas in line with a new image: it opens, makes and deletes logs, and leads or follows. The
-// first call says what this broker held before, and sets aside (renames, never deletes) the logs that the image does
-// not know. It returns when everything is done; but while a directory recovers from an unclean stop it does not wait
+// first call must be with an image of all that was committed when the broker started: it sets aside (renames, never
+// deletes) the logs that the image does not know. It returns when everything is done; but while a directory recovers from an unclean stop it does not wait
 // for logs: a partition answers NOT_LEADER_OR_FOLLOWER until its own log is ready, and none delays another.
 func (m *Manager) Apply(image *meta.Image, d meta.Delta) {
-	first := m.image.Swap(image).NumTopics() == 0 && d.Old.NumTopics() == 0
+	m.image.Store(image)
+	first := !m.applied
+	m.applied = true
 	held := map[place]holding{}
 	if first {
 		held = m.holdings()

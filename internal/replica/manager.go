@@ -32,6 +32,8 @@ type Options struct {
 type Manager struct {
 	o     Options
 	image atomic.Pointer[meta.Image]
+	// applied says that Apply was called; only Apply uses it.
+	applied bool
 
 	background sync.WaitGroup // logs being opened while a directory recovers
 
