@@ -306,3 +306,13 @@ func TestAStopThatTakesTooLongIsForced(t *testing.T) {
 		t.Errorf("the stop says %v", err)
 	}
 }
+
+func TestEveryServedVersionHasAKnownShape(t *testing.T) {
+	for _, row := range api.Table() {
+		for version := row.Min; version <= row.Max; version++ {
+			if _, err := wire.Verify(row.Key, version, nil); errors.Is(err, wire.ErrUnknownRequest) {
+				t.Errorf("%s version %d is advertised and would be refused", kmsg.NameForKey(row.Key), version)
+			}
+		}
+	}
+}
