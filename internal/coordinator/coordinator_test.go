@@ -449,3 +449,27 @@ func TestAStoppedCoordinatorAnswers(t *testing.T) {
 		}
 	})
 }
+
+// Reads look at a version that is not changed while the next ones are made of it: for the race detector.
+func TestReadsGoOnBesideWrites(t *testing.T) {
+	inHouse(t, 1, func(h *house) {
+		h.leadAll(1)
+		const rounds = 200
+		done := make(chan struct{})
+		for reader := range 2 {
+			go func() {
+				defer func() { done <- struct{}{} }()
+				for range rounds {
+					h.Do(context.Background(), fetch(reader == 0, "g"), Caller{})
+					h.Do(context.Background(), kmsg.NewPtrListGroupsRequest(), Caller{})
+				}
+			}()
+		}
+		for i := range int64(rounds) {
+			h.Do(context.Background(), commit("g", i), Caller{})
+			h.Do(context.Background(), join(4, fmt.Sprint("g", i), ""), Caller{})
+		}
+		<-done
+		<-done
+	})
+}

@@ -32,7 +32,25 @@ func (a *appender) Append(changes []group.Change) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("partition %s: append: %w", a.shard, err)
 	}
+	a.tell(changes)
 	return end, nil
+}
+
+// tell logs what became of groups: generations are few, and explain much of what consumers do.
+func (a *appender) tell(changes []group.Change) {
+	for _, change := range changes {
+		for _, r := range change {
+			g, ok := r.(group.GroupRecord)
+			switch {
+			case !ok:
+			case g.Value == nil:
+				a.shard.o.Logger.Info("group deleted", "group", g.Group)
+			default:
+				a.shard.o.Logger.Info("group rebalanced", "group", g.Group, "generation", g.Value.Generation,
+					"members", len(g.Value.Members), "partition", a.shard.partition)
+			}
+		}
+	}
 }
 
 type loadStats struct{ records, unknown int }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -59,8 +60,12 @@ func (s *shard) load() {
 		state, stats, err := load(s.ctx, s.log, s.o)
 		if err == nil {
 			s.start(state)
-			s.o.Logger.Info("groups loaded", "partition", s.String(), "epoch", s.epoch, "records", stats.records,
-				"unknown", stats.unknown, "took", s.o.Now().Sub(start))
+			level := slog.LevelDebug // an empty shard is nothing to tell of, and there are fifty
+			if stats.records > 0 {
+				level = slog.LevelInfo
+			}
+			s.o.Logger.Log(s.ctx, level, "groups loaded", "partition", s.String(), "epoch", s.epoch,
+				"records", stats.records, "unknown", stats.unknown, "took", s.o.Now().Sub(start))
 			return
 		}
 		if s.ctx.Err() != nil {

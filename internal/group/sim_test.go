@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	seeds     = flag.Int("seeds", 30, "how many simulated worlds to run")
+	seeds     = flag.Int("seeds", 12, "how many simulated worlds to run")
 	firstSeed = flag.Uint64("seed", 1, "the first of them")
 )
 

@@ -85,7 +85,7 @@ func (e *edit) syncInPhase(g *Group, r *kmsg.SyncGroupRequest, reply Reply) {
 	// The replay of this record makes the group stable and gives the members their assignments.
 	e.write(GroupRecord{Group: g.ID, Value: g.value(assignments)})
 	if e.size > e.shard.config.MaxRecordBytes {
-		e.undo(r, reply, kerr.MessageTooLarge)
+		e.callOff(g, r, reply)
 		return
 	}
 	e.answer(r, reply, g.assigned(assignments[r.MemberID]))
@@ -97,6 +97,22 @@ func (e *edit) syncInPhase(g *Group, r *kmsg.SyncGroupRequest, reply Reply) {
 		m, _ = g.member(m.ID)
 		e.extend(g, m, int64(m.SessionTimeoutMs))
 	}
+}
+
+// callOff refuses an assignment that no record can hold. All are told what Kafka tells them, and may try again.
+func (e *edit) callOff(g *Group, r *kmsg.SyncGroupRequest, reply Reply) {
+	e.change, e.size = nil, 0
+	failure := &kmsg.SyncGroupResponse{ErrorCode: kerr.UnknownServerError.Code}
+	e.answer(r, reply, failure)
+	for _, m := range g.memberList() {
+		if m.sync != nil {
+			again := *failure
+			e.sendSync(g, m, &again)
+			m, _ = g.member(m.ID)
+			e.extend(g, m, int64(m.SessionTimeoutMs))
+		}
+	}
+	e.prepareRebalance(g)
 }
 
 // undo forgets what this decision did so far and refuses the request.
