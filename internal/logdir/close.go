@@ -6,14 +6,18 @@ import (
 	"fmt"
 	"slices"
 	"sync/atomic"
+	"time"
 )
 
 // closeWorkers close logs side by side; each may wait for a sync.
 const closeWorkers = 8
 
-// Close stops in order: what the logs hold becomes durable, then the manifest and the checkpoints are written, last the marker that
-// says so. When ctx ends first, or something fails, the marker is not written and the next start recovers; the
-// error says why. The lock is let go in any case. Logs must not be used any more.
+// closeGrace is what Close gives its own steps to end after its context has: each looks at the context, but a disk may hang.
+const closeGrace = time.Second
+
+// Close stops in order: what the logs hold becomes durable, then the manifest and the checkpoints are written, last the marker
+// that says so. When ctx ends first, or something fails, the marker is not written and the next start recovers; the
+// error says why. The lock is let go, unless the disk hangs: then it ends with the process. Logs must not be used any more.
 func (d *Dir) Close(ctx context.Context) error {
 	d.mu.Lock()
 	if d.closed {
@@ -24,8 +28,28 @@ func (d *Dir) Close(ctx context.Context) error {
 	d.mu.Unlock()
 	d.cancel()
 	d.flusher.close()
-	d.tasks.Wait()
+	ended := make(chan error, 1)
+	go func() { ended <- d.close(ctx) }()
+	var err error
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		grace := time.NewTimer(closeGrace)
+		defer grace.Stop()
+		select {
+		case err = <-ended:
+		case <-grace.C:
+			err = fmt.Errorf("given up while the disk does not answer: %w", ctx.Err())
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("close data directory %s: %w", d.o.Path, err)
+	}
+	return nil
+}
 
+func (d *Dir) close(ctx context.Context) error {
+	d.tasks.Wait()
 	m, err := d.closeLogs(ctx)
 	if err == nil {
 		err = ctx.Err()
@@ -33,10 +57,7 @@ func (d *Dir) Close(ctx context.Context) error {
 	if err == nil {
 		err = d.writeStop(m)
 	}
-	if err = errors.Join(err, d.unlock()); err != nil {
-		return fmt.Errorf("close data directory %s: %w", d.o.Path, err)
-	}
-	return nil
+	return errors.Join(err, d.unlock())
 }
 
 // closeLogs closes all logs, in order while that is possible, and returns the manifest. An error means that the stop is not
@@ -63,6 +84,7 @@ func (d *Dir) closeLogs(ctx context.Context) (*manifest, error) {
 	if err := d.failed(); err != nil {
 		return nil, err
 	}
+	m.entries = slices.DeleteFunc(m.entries, func(e manifestEntry) bool { return e.topic == "" })
 	return m, d.settleAll(entries)
 }
 
@@ -103,6 +125,9 @@ func (d *Dir) settleAll(entries []*entry) error {
 func (d *Dir) closeEntry(e *entry, inOrder bool, line *manifestEntry) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.gone {
+		return nil // its line stays empty and is left out
+	}
 	d.takeHighWatermark(e)
 	*line = manifestEntry{key: e.key, topicID: d.topicID(e), cleaned: e.cleaned.Load(), retentionDueMs: e.retentionDue.Load()}
 	if e.dirty.Load() {

@@ -66,22 +66,34 @@ func (d *Dir) claim(k key, id [16]byte) (e *entry, mine bool, err error) {
 // make creates the files of a claimed entry. e.mu is held.
 func (d *Dir) make(e *entry) (*storage.Log, error) {
 	l, err := d.makeFiles(e)
-	d.mu.Lock()
-	if err != nil {
-		e.gone = true
-		delete(d.logs, e.key)
-	} else {
-		e.listed = true
-		d.byLog[l] = e
+	if err == nil && !d.enter(e, l) {
+		_, err = l.Close(false)
+		err = errors.Join(ErrClosed, err, d.disk.RemoveAll(d.folder(e.key)))
 	}
-	d.mu.Unlock()
 	if err != nil {
+		d.mu.Lock()
+		delete(d.logs, e.key)
+		d.mu.Unlock()
+		e.gone = true
 		return nil, fmt.Errorf("create %s: %w: %w", e.key, err, kerr.KafkaStorageError)
 	}
 	e.fresh.Store(true)
 	e.opened.Store(l)
 	d.keeper.checkpointSoon()
 	return l, nil
+}
+
+// enter lists a new log, unless the directory was closed meanwhile.
+func (d *Dir) enter(e *entry, l *storage.Log) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return false
+	}
+	e.listed = true
+	d.listed++
+	d.byLog[l] = e
+	return true
 }
 
 func (d *Dir) makeFiles(e *entry) (*storage.Log, error) {

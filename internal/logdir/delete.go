@@ -58,6 +58,7 @@ func (d *Dir) renameAway(e *entry, suffix string) error {
 	d.checked(e)
 	d.mu.Lock()
 	delete(d.logs, e.key)
+	d.listed--
 	d.stale[e.key] = struct{}{}
 	d.mu.Unlock()
 	if suffix == deleteSuffix {

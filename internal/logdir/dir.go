@@ -103,6 +103,7 @@ type Dir struct {
 	mu       sync.RWMutex // guards the fields below
 	identity Identity
 	logs     map[key]*entry
+	listed   int // of logs: those that are made
 	byLog    map[*storage.Log]*entry
 	stale    map[key]struct{} // gone, but still in a checkpoint on disk
 	closed   bool
@@ -208,7 +209,11 @@ func (d *Dir) Start() Start { return d.start.Start }
 func (d *Dir) Recovered() <-chan struct{} { return d.recovered }
 
 // Len is the number of logs, offline ones included.
-func (d *Dir) Len() int { return len(d.entries(func(*entry) bool { return true })) }
+func (d *Dir) Len() int {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.listed
+}
 
 // Partitions lists the logs, offline ones included, sorted by topic and partition.
 func (d *Dir) Partitions() iter.Seq[PartitionRef] {
@@ -271,6 +276,12 @@ func (d *Dir) SettingsChanged(topic string) {
 		d.keeper.dirtied(e)
 		d.keeper.retainAt(e, d.o.Now())
 	}
+}
+
+func (d *Dir) isClosed() bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.closed
 }
 
 // entries lists the logs that a filter takes.

@@ -57,10 +57,16 @@ func (d *Dir) openEntry(e *entry) (*storage.Log, error) {
 	if e.gone {
 		return nil, fmt.Errorf("%s: no log in %s: %w", e.key, d.o.Path, kerr.UnknownTopicOrPartition)
 	}
+	if d.isClosed() { // Close waits for e.mu and finds every log that was opened before
+		return nil, ErrClosed
+	}
 	if e.offline != nil {
 		return nil, e.offline
 	}
 	l, err := d.openLog(e)
+	if err != nil && vfs.IsNoSpace(err) && d.reserve.spend() { // recovery writes indexes
+		l, err = d.openLog(e)
+	}
 	if err != nil {
 		err = fmt.Errorf("%s: %w: %w", e.key, err, kerr.KafkaStorageError)
 		d.log.Error("a log is offline", "partition", e.key.String(), "error", err)

@@ -260,3 +260,23 @@ func (c *countingDisk) Free(name string) (free, total uint64, err error) {
 	c.looks.Add(1)
 	return c.FS.Free(name)
 }
+
+func TestManyLogsAreSyncedTogether(t *testing.T) {
+	o := options(vfs.OS(), t.TempDir())
+	o.syncAllAbove = 3
+	d := mustOpen(t, o)
+	var waiting sync.WaitGroup
+	for i := range 50 {
+		l := mustCreate(t, d, "orders", int32(i), orders)
+		mustWrite(t, l, "x")
+		waiting.Add(1)
+		d.Flush(l, 1, func(err error) {
+			if err != nil || l.FlushedOffset() != 1 {
+				t.Errorf("%d: flushed to %d, %v", i, l.FlushedOffset(), err)
+			}
+			waiting.Done()
+		})
+	}
+	waiting.Wait()
+	mustClose(t, d)
+}

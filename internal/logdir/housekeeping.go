@@ -44,6 +44,7 @@ func (k *keeper) dirtied(e *entry) {
 	if !e.dirty.CompareAndSwap(false, true) {
 		return
 	}
+	e.retentionDue.CompareAndSwap(nothingDue, 0)
 	k.mu.Lock()
 	k.fresh = append(k.fresh, e)
 	k.mu.Unlock()

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/magiconair/properties"
 )
 
 // Identity is what `meta.properties` says: whose directory this is.
@@ -33,13 +31,15 @@ var errMetaProperties = errors.New("invalid meta.properties")
 
 // decodeMetaProperties reads versions 0 and 1. What the file does not say is the zero value, for the node noNode.
 func decodeMetaProperties(b []byte) (Identity, error) {
-	loader := properties.Loader{Encoding: properties.ISO_8859_1, DisableExpansion: true}
-	p, err := loader.LoadBytes(b)
+	p, err := parseProperties(b)
 	if err != nil {
 		return Identity{}, fmt.Errorf("%w: %w", errMetaProperties, err)
 	}
-	id := Identity{NodeID: noNode, ClusterID: p.GetString(metaClusterProperty, "")}
-	version := p.GetString(metaVersionProperty, "0")
+	id := Identity{NodeID: noNode, ClusterID: p[metaClusterProperty]}
+	version, given := p[metaVersionProperty]
+	if !given {
+		version = "0"
+	}
 	nodeProperty := metaNodeProperty
 	switch version {
 	case "0":
@@ -48,7 +48,7 @@ func decodeMetaProperties(b []byte) (Identity, error) {
 	default:
 		return Identity{}, fmt.Errorf("%w: version %.20q (known are 0 and 1)", errMetaProperties, version)
 	}
-	if node, ok := p.Get(nodeProperty); ok {
+	if node, ok := p[nodeProperty]; ok {
 		n, err := strconv.ParseInt(strings.TrimSpace(node), 10, 32)
 		if err != nil {
 			return Identity{}, fmt.Errorf("%w: %s=%.20q", errMetaProperties, nodeProperty, node)
@@ -58,7 +58,7 @@ func decodeMetaProperties(b []byte) (Identity, error) {
 	if version == "1" && (id.ClusterID == "" || id.NodeID < 0) {
 		return Identity{}, fmt.Errorf("%w: version 1 needs %s and %s", errMetaProperties, metaClusterProperty, metaNodeProperty)
 	}
-	if directory, ok := p.Get(metaDirectoryProperty); ok {
+	if directory, ok := p[metaDirectoryProperty]; ok {
 		if id.DirectoryID, err = parseUUID(directory); err != nil || reservedUUID(id.DirectoryID) {
 			return Identity{}, fmt.Errorf("%w: %s=%.40q", errMetaProperties, metaDirectoryProperty, directory)
 		}
@@ -69,7 +69,7 @@ func decodeMetaProperties(b []byte) (Identity, error) {
 // encodeMetaProperties writes version 1.
 func encodeMetaProperties(id Identity, now time.Time) []byte {
 	return fmt.Appendf(nil, "#\n#%s\n%s=%s\n%s=%s\n%s=%d\n%s=1\n", now.UTC().Format(time.UnixDate),
-		metaClusterProperty, id.ClusterID, metaDirectoryProperty, formatUUID(id.DirectoryID),
+		metaClusterProperty, escape(id.ClusterID), metaDirectoryProperty, formatUUID(id.DirectoryID),
 		metaNodeProperty, id.NodeID, metaVersionProperty)
 }
 

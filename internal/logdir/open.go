@@ -159,6 +159,7 @@ func (d *Dir) enlist(found []key) {
 		}
 		d.logs[k] = e
 	}
+	d.listed = len(d.logs)
 	for k := range trusted {
 		if d.logs[k] == nil {
 			d.log.Warn("the folder of a log is gone", "partition", k.String())
