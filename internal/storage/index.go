@@ -12,6 +12,10 @@ const (
 	offsetEntrySize = 8  // relative offset 4, position 4
 	timeEntrySize   = 12 // timestamp 8, relative offset 4
 
+	// maxUnindexed is how much of a segment may lie behind its last index entry before the index is taken for one that
+	// lost its end: more than the largest usual batch and interval. A wrong guess costs a walk over the headers.
+	maxUnindexed = 4 << 20
+
 	// indexBufferEntries is how many entries an index keeps in memory before it writes them: a crash loses them, and
 	// recovery, which scans the last segment's headers anyway, rebuilds them.
 	indexBufferEntries = 128
@@ -153,6 +157,9 @@ func appendTimeEntry(b []byte, base int64, e timeEntry) []byte {
 // checkOffsetIndex verifies what must hold for an index of a segment of size bytes, by its first and last entries:
 // every other damage is found by the scan that starts at an entry, as it hits no batch.
 func checkOffsetIndex(base, size int64, first, last offsetEntry) error {
+	if size-last.position > maxUnindexed {
+		return fmt.Errorf("offset index of segment %d ends at byte %d of %d: %w", base, last.position, size, errBadIndex)
+	}
 	if first.offset < base || last.offset < first.offset || last.position < first.position || last.position >= size {
 		return fmt.Errorf("offset index of segment %d with %d bytes: first entry %v, last entry %v: %w", base, size, first, last, errBadIndex)
 	}

@@ -43,10 +43,8 @@ type Log struct {
 	headers   []batch.Header // scratch of append
 	doomed    []doomed       // dropped segments whose files are still there
 	// rewinds counts truncations: a sync that began before one has made durable what is no longer there.
-	rewinds int
-	// snapshotDirty and directoryDirty say what Sync has to see to besides segments.
-	dirtySnapshots []int64
-	directoryDirty bool
+	rewinds        int
+	directoryDirty bool // segments were created or removed since the last sync
 
 	syncing *syncRound // of concurrent callers of Sync
 	syncMu  sync.Mutex

@@ -17,11 +17,6 @@ func (r *recovery) recoverProducers(d directory) error {
 	end := l.end.Load()
 	rewriteFrom := int64(maxOffset)
 	switch {
-	case r.checkpoint.Clean && r.scanned == len(r.list) && len(d.snapshots) == 0:
-		// A log closed in order by who knew no producers (an older Kafka): there are none to find.
-		l.producers = newProducers(end)
-		l.producers.lastSnapshot = l.start.Load()
-		return nil
 	case !r.checkpoint.Clean && !r.checkpoint.SameBoot && r.scanned < len(r.list):
 		rewriteFrom = r.list[r.scanned].base
 	case r.scanned < len(r.list):

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"os"
-	"slices"
 )
 
 const (
@@ -96,8 +95,6 @@ func (l *Log) takeSnapshot() error {
 	}
 	before := p.lastSnapshot
 	p.lastSnapshot = p.end
-	l.dirtySnapshots = append(l.dirtySnapshots, p.end)
-	l.directoryDirty = true
 	return l.removeStraySnapshot(before)
 }
 
@@ -108,7 +105,6 @@ func (l *Log) removeStraySnapshot(offset int64) error {
 			return nil
 		}
 	}
-	l.dirtySnapshots = slices.DeleteFunc(l.dirtySnapshots, func(o int64) bool { return o == offset })
 	if err := l.place.disk.Remove(l.place.snapshotPath(offset)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("old producer snapshot: %w", err)
 	}

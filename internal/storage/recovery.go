@@ -226,6 +226,9 @@ func (r *recovery) cut(i int, result rebuilt, size int64, bad error) error {
 	if err := s.seal(); err != nil { // cuts the file
 		return err
 	}
+	if err := r.log.settle(s); err != nil {
+		return err
+	}
 	r.reportMissing(result.next)
 	return nil
 }
@@ -328,54 +331,5 @@ func (r *recovery) startPastEnd() error {
 		return err
 	}
 	r.list, r.scanned, r.epochs = []*segment{fresh}, 0, nil
-	return nil
-}
-
-// recoverEpochs loads the history of leader epochs and completes it from the batches.
-func (r *recovery) recoverEpochs() error {
-	l := r.log
-	entries, present, err := loadEpochs(&l.place)
-	if err != nil && !errors.Is(err, errBadCheckpoint) {
-		return err
-	}
-	if (err != nil || !present) && l.end.Load() > r.list[0].base {
-		l.logger.Warn("leader epochs are read from the batches", "log", l.place.dir, "cause", err)
-		if err := r.scanEpochs(); err != nil {
-			return err
-		}
-	}
-	l.epochs.entries = entries
-	for _, e := range r.epochs {
-		if e.Epoch > l.epochs.latest().Epoch {
-			l.epochs.assign(e.Epoch, e.StartOffset)
-		}
-	}
-	l.epochs.truncateEnd(max(l.end.Load(), l.start.Load()+1))
-	l.epochs.truncateStart(l.start.Load())
-	return l.epochs.persist(&l.place, false)
-}
-
-// scanEpochs walks every segment for its epochs.
-func (r *recovery) scanEpochs() error {
-	r.epochs = nil
-	for _, s := range r.list {
-		err := s.withFile(logFile, false, func(f vfs.File) error {
-			scan := headerScan{file: f, base: s.base, end: s.size, next: s.base, buf: make([]byte, rebuildBuffer)}
-			for {
-				h, err := scan.header()
-				if errors.Is(err, io.EOF) || isCorrupt(err) {
-					return nil
-				}
-				if err != nil {
-					return err
-				}
-				r.noteEpoch(h)
-				scan.skip(h)
-			}
-		})
-		if err != nil {
-			return err
-		}
-	}
 	return nil
 }

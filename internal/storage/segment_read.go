@@ -218,6 +218,9 @@ func (s *segment) loadIndexes() error {
 	}
 	err := s.withFile(offsetIndexFile, false, func(f vfs.File) error {
 		n, err := entriesInFile(f, offsetEntrySize)
+		if err == nil && n == 0 && s.size > maxUnindexed {
+			err = fmt.Errorf("no entry for %d bytes: %w", s.size, errBadIndex)
+		}
 		if err != nil || n == 0 {
 			return err
 		}

@@ -160,8 +160,7 @@ func (s *segment) seal() error {
 	return nil
 }
 
-// sync makes the segment's files durable. The caller need not hold Log.mu; new entries of indexes may stay behind, they
-// are rebuilt.
+// sync makes the segment's batches durable, and with indexes what finds them. The caller need not hold Log.mu.
 func (s *segment) sync(indexes bool) error {
 	if err := s.withFile(logFile, false, vfs.File.Sync); err != nil {
 		return fmt.Errorf("segment %d: %w", s.base, err)

@@ -1,11 +1,7 @@
 package storage
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 )
 
 // syncRound is one sync and those who wait for it.
@@ -17,6 +13,8 @@ type syncRound struct {
 
 // Sync makes everything appended before the call durable: one fdatasync per changed file, outside the log's lock, shared
 // by concurrent callers. After a failure the log takes no more appends: what the kernel dropped is unknown.
+//
+// Producer snapshots are not synced: one that is lost or torn is noticed, and the state made again from an older one.
 func (l *Log) Sync() error {
 	l.syncMu.Lock()
 	round := l.syncing
@@ -47,7 +45,6 @@ func (l *Log) Sync() error {
 // syncWork is what one sync has to see to, taken under mu.
 type syncWork struct {
 	segments  []syncSegment
-	snapshots []int64
 	directory bool
 	end       int64
 	rewinds   int
@@ -89,7 +86,7 @@ func (l *Log) takeSyncWork() (syncWork, error) {
 	if err := l.alive(); err != nil {
 		return syncWork{}, err
 	}
-	work := syncWork{end: l.end.Load(), rewinds: l.rewinds, snapshots: l.dirtySnapshots, directory: l.directoryDirty}
+	work := syncWork{end: l.end.Load(), rewinds: l.rewinds, directory: l.directoryDirty}
 	if p := l.segments.Load(); p != nil {
 		for _, s := range *p {
 			indexes := s.sealed && s.indexesDirty
@@ -99,7 +96,7 @@ func (l *Log) takeSyncWork() (syncWork, error) {
 			s.dirty, s.indexesDirty = false, s.indexesDirty && !indexes
 		}
 	}
-	l.dirtySnapshots, l.directoryDirty = nil, false
+	l.directoryDirty = false
 	return work, nil
 }
 
@@ -110,11 +107,6 @@ func (l *Log) syncFiles(work syncWork) error {
 			continue // retention took it meanwhile
 		}
 		if err != nil {
-			return err
-		}
-	}
-	for _, offset := range work.snapshots {
-		if err := l.syncSnapshot(offset); err != nil {
 			return err
 		}
 	}
@@ -132,20 +124,4 @@ func (l *Log) syncEpochs() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.epochs.persist(&l.place, true)
-}
-
-func (l *Log) syncSnapshot(offset int64) error {
-	name := l.place.snapshotPath(offset)
-	f, err := l.place.files.openFile(l.place.disk, name, os.O_RDWR)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		_ = f.Close() // the sync's error is the one to tell
-		return fmt.Errorf("%s: %w", filepath.Base(name), err)
-	}
-	return f.Close()
 }

@@ -64,12 +64,28 @@ func (l *Log) truncate(list []*segment, to int64) error {
 	if err := s.truncate(to); err != nil {
 		return err
 	}
+	if err := l.settle(s); err != nil {
+		return err
+	}
 	d, err := l.readDirectory()
 	if err != nil {
 		return err
 	}
 	l.changed(0)
 	return l.rebuildProducers(to, maxOffset, d.snapshots)
+}
+
+// settle makes a cut durable, before anything is written in the place of what was cut: a power cut could otherwise leave
+// a mixture of old and new batches that fit together and were never one log. It is rare enough to be done under mu.
+func (l *Log) settle(s *segment) error {
+	if err := s.sync(false); err != nil {
+		return err
+	}
+	if err := l.place.syncDir(); err != nil {
+		return err
+	}
+	l.directoryDirty = false
+	return nil
 }
 
 // removeNow removes segments' files at once, from the last to the first: what a crash leaves must have no gap.
@@ -118,6 +134,9 @@ func (l *Log) restartAt(offset int64) error {
 	if err != nil {
 		// Half of the log is gone: it must be opened anew, which copes.
 		l.fail(fmt.Errorf("restart at %d: %w", offset, err))
+		return l.storageError("truncate", err)
+	}
+	if err := l.settle(l.active()); err != nil {
 		return l.storageError("truncate", err)
 	}
 	l.producers = newProducers(offset)
