@@ -75,13 +75,9 @@ func newCleaner(d *Dir) *cleaner {
 	}
 }
 
-// start begins with every compacted log: which of them are dirty is seen at the first look.
 func (c *cleaner) start() {
 	if c.o.Disabled {
 		return
-	}
-	for _, e := range c.d.entries(func(*entry) bool { return true }) {
-		c.dirtied(e)
 	}
 	for range c.o.Threads {
 		c.d.tasks.Go(c.run)

@@ -123,12 +123,12 @@ func (d *Dir) settleAll(entries []*entry) error {
 
 // closeEntry closes one log and fills in its line of the manifest.
 func (d *Dir) closeEntry(e *entry, inOrder bool, line *manifestEntry) error {
+	d.takeHighWatermark(e) // before the lock: who is asked may be waiting for it
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.gone {
 		return nil // its line stays empty and is left out
 	}
-	d.takeHighWatermark(e)
 	*line = manifestEntry{key: e.key, topicID: d.topicID(e), cleaned: e.cleaned.Load(), retentionDueMs: e.retentionDue.Load()}
 	if e.dirty.Load() {
 		line.retentionDueMs = 0 // nobody has looked since the last append

@@ -15,7 +15,7 @@ import (
 
 // Create makes an empty log for a partition of the topic with that id, and returns the one that is there already if it is
 // the same topic's. If another topic's is there, of the same name, the error wraps kerr.InconsistentTopicID: delete it
-// or set it aside first. When it fails it leaves nothing behind. The new log is durable with its first Flush.
+// or set it aside first; so it is, too, for a log with records but no topic id. When it fails it leaves nothing behind. The new log is durable with its first Flush.
 func (d *Dir) Create(topic string, partition int32, id [16]byte) (*storage.Log, error) {
 	k := key{topic, partition}
 	if err := checkTopic(topic); err != nil {
@@ -24,11 +24,8 @@ func (d *Dir) Create(topic string, partition int32, id [16]byte) (*storage.Log, 
 	if partition < 0 || len(k.String()) > maxFolderName {
 		return nil, fmt.Errorf("%s: %w", k, kerr.InvalidPartitions)
 	}
-	if err := d.Writable(); err != nil {
-		return nil, fmt.Errorf("%s: %w", k, err)
-	}
 	for {
-		e, mine, err := d.claim(k, id)
+		e, mine, err := d.reserveName(k, id)
 		if err != nil {
 			return nil, err
 		}
@@ -47,8 +44,8 @@ func (d *Dir) Create(topic string, partition int32, id [16]byte) (*storage.Log, 
 
 var errGone = errors.New("deleted meanwhile")
 
-// claim returns the entry of a name: a new one, locked and not yet listed, if there was none.
-func (d *Dir) claim(k key, id [16]byte) (e *entry, mine bool, err error) {
+// reserveName returns the entry of a name: a new one, locked and not yet listed, if there was none.
+func (d *Dir) reserveName(k key, id [16]byte) (e *entry, mine bool, err error) {
 	fresh := &entry{key: k, topicID: id}
 	fresh.mu.Lock() // nobody else knows it yet
 	d.mu.Lock()
@@ -63,7 +60,7 @@ func (d *Dir) claim(k key, id [16]byte) (e *entry, mine bool, err error) {
 	return fresh, true, nil
 }
 
-// make creates the files of a claimed entry. e.mu is held.
+// make creates the files of a new entry. e.mu is held.
 func (d *Dir) make(e *entry) (*storage.Log, error) {
 	l, err := d.makeFiles(e)
 	if err == nil && !d.enter(e, l) {
@@ -79,6 +76,7 @@ func (d *Dir) make(e *entry) (*storage.Log, error) {
 	}
 	e.fresh.Store(true)
 	e.opened.Store(l)
+	d.claim(e)
 	d.keeper.checkpointSoon()
 	return l, nil
 }
@@ -97,6 +95,9 @@ func (d *Dir) enter(e *entry, l *storage.Log) bool {
 }
 
 func (d *Dir) makeFiles(e *entry) (*storage.Log, error) {
+	if err := d.Writable(); err != nil {
+		return nil, err
+	}
 	if err := d.forgetStale(e.key); err != nil {
 		return nil, err
 	}
@@ -141,6 +142,7 @@ func (d *Dir) takeOver(e *entry, id [16]byte) (*storage.Log, error) {
 	if has != id && has != none && id != none {
 		return nil, fmt.Errorf("%s: its log belongs to topic id %s, not %s: %w", e.key, formatUUID(has), formatUUID(id), kerr.InconsistentTopicID)
 	}
+	d.claim(e)
 	l, err := d.openEntry(e)
 	if err != nil || has != none || id == none {
 		return l, err

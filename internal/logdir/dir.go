@@ -236,7 +236,8 @@ func (d *Dir) refs() []PartitionRef {
 	return refs
 }
 
-// Get returns the log of a partition, opening (and, after an unclean stop, recovering) it first. The error wraps
+// Get returns the log of a partition, opening (and, after an unclean stop, recovering) it first. From then on its retention
+// is looked after: call it when the topic's settings are known. The error wraps
 // kerr.UnknownTopicOrPartition if there is none here, and kerr.KafkaStorageError if the log is offline.
 func (d *Dir) Get(topic string, partition int32) (*storage.Log, error) {
 	k := key{topic, partition}
@@ -249,10 +250,25 @@ func (d *Dir) Get(topic string, partition int32) (*storage.Log, error) {
 	case e == nil:
 		return nil, fmt.Errorf("%s: no log in %s: %w", k, d.o.Path, kerr.UnknownTopicOrPartition)
 	}
+	d.claim(e)
 	if l := e.opened.Load(); l != nil {
 		return l, nil
 	}
 	return d.openEntry(e)
+}
+
+// claim notes that the owner has asked for a log. Retention and compaction leave it alone before: at the start its topic's
+// settings may not be known yet (defaults would delete what a topic keeps for ever), and a log that nobody asks for
+// belongs to nobody.
+func (d *Dir) claim(e *entry) {
+	if e.claimed.Load() || !e.claimed.CompareAndSwap(false, true) {
+		return
+	}
+	if l := e.opened.Load(); l != nil { // recovered by the settings of that time
+		l.SetSettings(d.o.Settings(e.topic))
+	}
+	d.keeper.claimed(e)
+	d.cleaner.dirtied(e)
 }
 
 // CheckpointedHighWatermark is what the directory last knew of a partition's high watermark, 0 if nothing.
@@ -269,7 +285,7 @@ func (d *Dir) CheckpointedHighWatermark(topic string, partition int32) int64 {
 // cleaning look at them soon.
 func (d *Dir) SettingsChanged(topic string) {
 	settings := d.o.Settings(topic)
-	for _, e := range d.entries(func(e *entry) bool { return e.topic == topic }) {
+	for _, e := range d.entries(func(e *entry) bool { return e.topic == topic && e.claimed.Load() }) {
 		if l := e.opened.Load(); l != nil {
 			l.SetSettings(settings)
 		}

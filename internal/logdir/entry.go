@@ -39,6 +39,7 @@ type entry struct {
 	settled   atomic.Bool  // the folder and its id are durable
 	fresh     atomic.Bool  // the folder was made since Open
 	unchecked atomic.Bool  // waits for its recovery
+	claimed   atomic.Bool  // the owner has asked for it since Open
 }
 
 func (d *Dir) folder(k key) string { return filepath.Join(d.o.Path, k.String()) }

@@ -82,7 +82,6 @@ func (k *keeper) signal() {
 }
 
 func (k *keeper) run() {
-	k.scheduleAll()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -100,16 +99,14 @@ func (k *keeper) run() {
 	}
 }
 
-// scheduleAll notes when each log's retention is due, from the manifest where that knows.
-func (k *keeper) scheduleAll() {
-	first := k.d.o.Now().Add(k.d.o.RetentionCheck).UnixMilli()
-	for _, e := range k.d.entries(func(e *entry) bool { return e.retentionDue.Load() != nothingDue }) {
-		at := e.retentionDue.Load()
-		if at == 0 {
-			at = first
-			e.retentionDue.Store(at)
-		}
-		k.schedule.add(due{at: at, kind: dueRetention, e: e})
+// claimed notes when a log's retention is due, from the manifest if that knows.
+func (k *keeper) claimed(e *entry) {
+	switch at := e.retentionDue.Load(); at {
+	case nothingDue:
+	case 0:
+		k.retainAt(e, k.d.o.Now().Add(k.d.o.RetentionCheck))
+	default:
+		k.add(due{at: at, kind: dueRetention, e: e})
 	}
 }
 

@@ -123,6 +123,34 @@ func TestOldRecordsGoThoughNobodyAppendsAndTheStartKnowsWhen(t *testing.T) {
 	})
 }
 
+func TestNothingIsDeletedOfALogBeforeItsOwnerHasAskedForIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewMem()
+		hour := func(_ *Options, s *storage.Settings) { s.RetentionMs = time.Hour.Milliseconds() }
+		d := lively(t, disk, hour)
+		put(t, mustCreate(t, d, "orders", 0, orders), "k", "kept for ever")
+		d.abandon()
+		disk = disk.Kill()
+
+		var settings *storage.Settings // those of the configuration: the metadata is not known yet
+		d = lively(t, disk, func(o *Options, s *storage.Settings) { hour(o, s); settings = s })
+		time.Sleep(48 * time.Hour)
+		synctest.Wait()
+		settings.RetentionMs = -1 // now it is
+		l, err := d.Get("orders", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.SetHighWatermark(l.EndOffset())
+		time.Sleep(48 * time.Hour)
+		synctest.Wait()
+		if l.StartOffset() != 0 {
+			t.Errorf("starts at %d", l.StartOffset())
+		}
+		mustClose(t, d)
+	})
+}
+
 func TestAShorterRetentionActsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk := vfs.NewMem()
@@ -207,11 +235,11 @@ func TestACompactedTopicIsCleanedByItself(t *testing.T) {
 		mustClose(t, d)
 
 		d = lively(t, disk, change)
-		time.Sleep(40 * time.Second)
-		synctest.Wait()
 		if l, err = d.Get("table", 0); err != nil {
 			t.Fatal(err)
 		}
+		time.Sleep(40 * time.Second)
+		synctest.Wait()
 		if values, err = contents(l); err != nil || len(values) > 40 {
 			t.Errorf("after a restart %d records, %v", len(values), err)
 		}
