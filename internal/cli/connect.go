@@ -135,6 +135,7 @@ func (a *app) explain(err error) string {
 		{kerr.MessageTooLarge, "raise the topic's max.message.bytes"},
 		{kerr.TopicDeletionDisabled, "the broker has delete.topic.enable=false"},
 		{kerr.CoordinatorNotAvailable, "the coordinator is starting or has moved; try again in a moment"},
+		{syscall.EADDRINUSE, "another program listens there, perhaps another broker; give another address with --set listeners=PLAINTEXT://127.0.0.1:PORT"},
 		{context.DeadlineExceeded, "the broker did not answer in time; look at its log"},
 		{io.EOF, "the broker closed the connection; perhaps " + strings.Join(a.bootstrap, ", ") + " is no Kafka listener, or one that speaks TLS"},
 	} {
