@@ -31,6 +31,7 @@ var layers = map[string]string{
 	"coordinator": "batch machine group",
 	"api":         "config wire batch storage meta logdir replica coordinator group",
 	"server":      "config wire api",
+	"admin":       "logdir replica coordinator server",
 
 	"node": "*",
 	"cli":  "config vfs batch storage node",
