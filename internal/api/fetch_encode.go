@@ -2,7 +2,9 @@ package api
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -113,7 +115,17 @@ func (e *fetchEncoder) tail() {
 func (e *fetchEncoder) partition(part *fetchPart) error {
 	start := e.out.Len()
 	e.partitionHead(part)
-	if err := e.records(part); err != nil {
+	err := e.records(part)
+	if short := (*shortRead)(nil); errors.As(err, &short) {
+		// A damaged batch follows good ones: these are given now, and the error with the next fetch, which begins there.
+		good := slices.Clone(e.out.B[e.out.Len()-part.size:][:short.good])
+		e.out.B = e.out.B[:start]
+		part.size = short.good
+		e.partitionHead(part)
+		e.bytes(good)
+		err = nil
+	}
+	if err != nil {
 		e.out.B = e.out.B[:start]
 		part.err, part.size = err, 0
 		part.read.HighWatermark, part.read.LastStableOffset, part.read.LogStartOffset = -1, -1, -1
@@ -180,10 +192,15 @@ func (e *fetchEncoder) records(part *fetchPart) error {
 	}
 	n, err := part.read.Records.ReadInto(e.out.Extend(part.size))
 	if err == nil && n != part.size {
-		err = fmt.Errorf("partition %s: read %d bytes of %d", part.replica, n, part.size)
+		err = &shortRead{good: n}
 	}
 	return err
 }
+
+// shortRead says that only so many of a region's bytes are good batches.
+type shortRead struct{ good int }
+
+func (s *shortRead) Error() string { return fmt.Sprintf("only %d bytes are good", s.good) }
 
 // downConverted writes records in the format of old clients (message format 0 up to version 1, 1 up to version 3).
 func (e *fetchEncoder) downConverted(part *fetchPart) error {
@@ -193,14 +210,15 @@ func (e *fetchEncoder) downConverted(part *fetchPart) error {
 	}
 	stored := wire.GetBuffer(part.size)
 	defer stored.Free()
-	if _, err := part.read.Records.ReadInto(stored.Extend(part.size)); err != nil {
+	n, err := part.read.Records.ReadInto(stored.Extend(part.size))
+	if err != nil {
 		return err
 	}
 	magic := int8(0)
 	if e.version >= 2 {
 		magic = 1
 	}
-	converted, err := batch.DownConvert(stored.B, magic, part.state.offset, int(part.state.maxBytes))
+	converted, err := batch.DownConvert(stored.B[:n], magic, part.state.offset, int(part.state.maxBytes))
 	if err != nil {
 		return fmt.Errorf("partition %s: %w", part.replica, err)
 	}

@@ -138,6 +138,7 @@ func (p *producing) append(i, j int, topic string, records []byte) {
 	})
 	if err != nil {
 		traffic.FailedProduceRequests.Add(1)
+		traffic.BytesRejected.Add(int64(len(records)))
 		p.fail(at, topic, err)
 		return
 	}

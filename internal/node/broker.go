@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/barnabas-mq/barnabas/internal/admin"
 	"github.com/barnabas-mq/barnabas/internal/api"
 	"github.com/barnabas-mq/barnabas/internal/config"
 	"github.com/barnabas-mq/barnabas/internal/coordinator"
@@ -211,23 +213,65 @@ func (n *Node) openServer() error {
 	if len(listeners) == 0 {
 		return errNoListener
 	}
-	perIP, err := v.ConnectionsPerIP()
+	limits, err := serverLimits(v)
 	if err != nil {
 		return err
 	}
+	n.requests = admin.NewRequests(n.options.Version)
 	n.server = server.New(server.Options{
-		Listeners: listeners, Rows: api.Table(), Broker: n.broker, Logger: n.logger,
-		Limits: server.Limits{
-			RequestMaxBytes:     int(config.SocketRequestMaxBytes.Of(v)),
-			QueuedMaxBytes:      max(config.QueuedMaxRequestBytes.Of(v), 0),
-			MaxConnections:      int(config.MaxConnections.Of(v)),
-			MaxConnectionsPerIP: int(config.MaxConnectionsPerIP.Of(v)),
-			PerIP:               perIP,
-			MaxIdle:             config.Millis(config.ConnectionsMaxIdleMs, v),
-		},
+		Listeners: listeners, Rows: api.Table(), Broker: n.broker, Logger: n.logger, Observer: n.requests, Limits: limits,
 	})
 	return n.server.Listen()
 }
+
+func serverLimits(v *config.Values) (server.Limits, error) {
+	perIP, err := v.ConnectionsPerIP()
+	return server.Limits{
+		RequestMaxBytes:     int(config.SocketRequestMaxBytes.Of(v)),
+		QueuedMaxBytes:      max(config.QueuedMaxRequestBytes.Of(v), 0),
+		MaxConnections:      int(config.MaxConnections.Of(v)),
+		MaxConnectionsPerIP: int(config.MaxConnectionsPerIP.Of(v)),
+		PerIP:               perIP,
+		MaxIdle:             config.Millis(config.ConnectionsMaxIdleMs, v),
+	}, err
+}
+
+// openAdmin serves metrics and health. Where nobody asked for it by name it is a convenience, and a second broker on the
+// same machine does without.
+func (n *Node) openAdmin(context.Context) error {
+	v := n.live.values()
+	address := config.AdminListener.Of(v)
+	if address == "" {
+		return nil
+	}
+	served, err := admin.Start(admin.Options{
+		Address: address, Requests: n.requests, Logger: n.logger, Ready: n.ready,
+		Broker: admin.Broker{Replicas: n.replicas, Groups: n.groups},
+	})
+	if err != nil && !config.AdminListener.IsSet(v) {
+		n.logger.Warn("metrics and health are not served; set barnabas.admin.listener to another address", "error", err)
+		return nil
+	}
+	n.admin = served
+	return err
+}
+
+// ready says why this node does not serve clients.
+func (n *Node) ready() error {
+	if !n.serving.Load() {
+		return errNotServing
+	}
+	b, ok := n.publisher.current().Broker(n.nodeID)
+	if !ok || b.Fenced {
+		return errFenced
+	}
+	return nil
+}
+
+var (
+	errNotServing = errors.New("starting or stopping")
+	errFenced     = errors.New("fenced by the controller")
+)
 
 // endpoint is where clients of one listener reach this broker.
 type endpoint struct {

@@ -57,6 +57,8 @@ func (c *activeController) Do(ctx context.Context, req kmsg.Request, _ string) (
 		if o.err != nil {
 			return nil, fmt.Errorf("%w: %w", o.err, kerr.NotController)
 		}
+		// The caller's next look at the image shows what was decided.
+		c.node.publisher.await()
 		return o.response, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
@@ -144,7 +146,9 @@ func (c *activeController) env(now time.Time) controller.Env {
 		Seed:                     uint64(now.UnixNano()),
 		NextOffset:               c.node.metadata.log.Position().Offset,
 		ClusterID:                c.node.clusterID,
-		BrokerID:                 -1,
+		BrokerID:                 c.node.nodeID,
+		NodeID:                   c.node.nodeID,
+		KRaftVersion:             kraftVersion,
 		SessionTimeout:           config.Millis(config.BrokerSessionTimeoutMs, v),
 		DefaultPartitions:        config.NumPartitions.Of(v),
 		DefaultReplicationFactor: int16(config.DefaultReplicationFactor.Of(v)),

@@ -9,11 +9,14 @@ import (
 // finalized are the features that a new cluster begins with beside metadata.version: those whose requests are served.
 var finalized = map[string]int16{controller.FeatureELR: 1}
 
+// kraftVersion is the quorum's level: 1 is that its voters are known by directory id (KIP-853).
+const kraftVersion = 1
+
 // supportedFeatures are the levels that this node can serve, metadata.version apart.
 func supportedFeatures() []controller.FeatureRange {
 	return []controller.FeatureRange{
 		{Name: controller.FeatureELR, Min: 0, Max: 1},
-		{Name: "kraft.version", Min: 0, Max: 1},
+		{Name: "kraft.version", Min: 0, Max: kraftVersion},
 	}
 }
 

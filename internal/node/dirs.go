@@ -61,7 +61,16 @@ func (n *Node) dirOptions(path string) logdir.Options {
 		FlushWorkers:       int(config.FlushWorkers.Of(v)),
 		DiskCalls:          int(config.DiskOperationsMax.Of(v)),
 		ReserveBytes:       config.DiskReserveBytes.Of(v),
-		SkipRecoveryScan:   n.options.SkipRecoveryScan,
+		Cleaner: logdir.CleanerOptions{
+			Disabled:       !config.LogCleanerEnable.Of(v),
+			Threads:        int(config.LogCleanerThreads.Of(v)),
+			DedupeBytes:    config.LogCleanerDedupeBufferSize.Of(v),
+			LoadFactor:     config.LogCleanerIOBufferLoadFactor.Of(v),
+			BufferBytes:    int(config.LogCleanerIOBufferSize.Of(v)),
+			BytesPerSecond: config.LogCleanerIOMaxBytesPerSecond.Of(v),
+			Backoff:        config.Millis(config.LogCleanerBackoffMs, v),
+		},
+		SkipRecoveryScan: n.options.SkipRecoveryScan,
 	}
 }
 

@@ -9,8 +9,10 @@ import (
 	"log/slog"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/barnabas-mq/barnabas/internal/admin"
 	"github.com/barnabas-mq/barnabas/internal/api"
 	"github.com/barnabas-mq/barnabas/internal/config"
 	"github.com/barnabas-mq/barnabas/internal/coordinator"
@@ -55,6 +57,9 @@ type Node struct {
 	server       *server.Server
 	registration *registration
 	incarnation  meta.ID
+	requests     *admin.Requests
+	admin        *admin.Server // nil: not served
+	serving      atomic.Bool
 
 	failOnce sync.Once
 	failed   chan error              // the first failure that ends the process
@@ -74,7 +79,7 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	n.live = newLive(n.nodeID, o.Values)
 	ctx, n.abort = context.WithCancelCause(ctx)
 	defer n.abort(nil)
-	steps := []func(context.Context) error{n.openDirs, n.openMetadata, n.openBroker, n.startQuorum, n.join, n.serve}
+	steps := []func(context.Context) error{n.openDirs, n.openMetadata, n.openBroker, n.openAdmin, n.startQuorum, n.join, n.serve}
 	for _, step := range steps {
 		err := step(ctx)
 		if cause := context.Cause(ctx); cause != nil {
@@ -123,11 +128,13 @@ func (n *Node) fail(err error) {
 func (n *Node) Stop(ctx context.Context) error {
 	var errs []error
 	keep := func(err error) { errs = append(errs, err) }
+	n.serving.Store(false)
 	if n.registration != nil {
 		n.registration.close()
 	}
 	if n.server != nil {
 		keep(n.server.Shutdown(ctx))
+		n.broker.Close()
 	}
 	if n.groups != nil {
 		n.groups.Close()
@@ -147,6 +154,9 @@ func (n *Node) Stop(ctx context.Context) error {
 	for _, dir := range n.dirs {
 		keep(dir.Close(ctx))
 	}
+	if n.admin != nil {
+		keep(n.admin.Close(ctx))
+	}
 	return errors.Join(errs...)
 }
 
@@ -164,6 +174,14 @@ func (n *Node) ID() int32 { return n.nodeID }
 
 // ClusterID is the cluster's id.
 func (n *Node) ClusterID() string { return n.clusterID }
+
+// Admin is where metrics and health are served, or empty.
+func (n *Node) Admin() string {
+	if n.admin == nil {
+		return ""
+	}
+	return n.admin.Address()
+}
 
 // Dirs are the data directories.
 func (n *Node) Dirs() []string {
@@ -186,6 +204,7 @@ func (n *Node) join(ctx context.Context) error {
 
 func (n *Node) serve(context.Context) error {
 	n.server.Serve()
+	n.serving.Store(true)
 	return nil
 }
 
@@ -193,6 +212,9 @@ func (n *Node) serve(context.Context) error {
 func (n *Node) act(image *meta.Image, d meta.Delta) {
 	for _, err := range n.live.update(image) {
 		n.logger.Warn("a dynamic config cannot take effect", "error", err)
+	}
+	if limits, err := serverLimits(n.live.values()); err == nil {
+		n.server.SetLimits(limits)
 	}
 	n.replicas.Apply(image, d)
 	n.coordinate(image, d)

@@ -40,11 +40,16 @@ func (p *Partition) Append(records []byte, o AppendOptions) (Appended, error) {
 	if err != nil {
 		return Appended{}, fmt.Errorf("partition %s: %w", p, err)
 	}
+	if len(checked.Bytes) == 0 { // the empty message set of an old producer, which succeeds
+		return Appended{Appended: storage.Appended{BaseOffset: -1, LastOffset: -1, LogStartOffset: -1}, LogAppendTimeMs: -1}, nil
+	}
 	result, free, err := p.write(checked.Bytes, o, settings, now)
 	settle(free, nil)
 	if err != nil {
 		return Appended{}, err
 	}
+	p.topic.Traffic.MessagesIn.Add(result.LastOffset - result.BaseOffset + 1)
+	p.topic.Traffic.BytesIn.Add(int64(len(records)))
 	p.flushAfter(settings, result)
 	out := Appended{Appended: result, LogAppendTimeMs: -1}
 	if settings.Check.LogAppendTime {

@@ -3,6 +3,8 @@ package replica
 import (
 	"fmt"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+
 	"github.com/barnabas-mq/barnabas/internal/storage"
 )
 
@@ -46,6 +48,9 @@ func (c *Coordinated) Read(from int64, limit int) ([]byte, error) {
 	defer r.Records.Close()
 	out := make([]byte, r.Records.Len())
 	n, err := r.Records.ReadInto(out)
+	if err == nil && n == 0 && len(out) > 0 {
+		err = kerr.CorruptMessage
+	}
 	if err != nil {
 		return nil, fmt.Errorf("partition %s: offset %d: %w", c.partition, from, err)
 	}

@@ -31,8 +31,7 @@ type Topic struct {
 
 // Traffic counts what went through one topic on this broker. All fields only grow.
 type Traffic struct {
-	MessagesIn, BytesIn, BytesOut, BytesRejected        atomic.Int64
-	ProduceRequests, FailedProduceRequests              atomic.Int64
-	FetchRequests, FailedFetchRequests, Conversions     atomic.Int64
-	InvalidRecords, InvalidMagic, InvalidOffsetSequence atomic.Int64
+	MessagesIn, BytesIn, BytesOut, BytesRejected    atomic.Int64
+	ProduceRequests, FailedProduceRequests          atomic.Int64
+	FetchRequests, FailedFetchRequests, Conversions atomic.Int64
 }
