@@ -69,9 +69,15 @@ func BenchmarkTinyRequests(b *testing.B) {
 	}
 }
 
-// BenchmarkProduce64K carries batches to a handler that does nothing with them.
-func BenchmarkProduce64K(b *testing.B) {
-	one := kmsg.NewRequestFormatter(kmsg.FormatterClientID("bench")).AppendRequest(nil, produce(64<<10), 1)
+// BenchmarkProduce carries batches to a handler that does nothing with them.
+func BenchmarkProduce(b *testing.B) {
+	for name, size := range map[string]int{"64 KiB": 64 << 10, "1 MiB": 1 << 20} {
+		b.Run(name, func(b *testing.B) { benchmarkProduce(b, size) })
+	}
+}
+
+func benchmarkProduce(b *testing.B, size int) {
+	one := kmsg.NewRequestFormatter(kmsg.FormatterClientID("bench")).AppendRequest(nil, produce(size), 1)
 	socket := benchmarkServer(b, api.Row{Key: 0, Max: 9, Handle: answerAtOnce, Overlaps: true, Aliases: true})
 	reader := bufio.NewReaderSize(socket, 64<<10)
 	b.SetBytes(int64(len(one)))

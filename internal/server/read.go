@@ -12,9 +12,10 @@ import (
 
 const (
 	// leastRead and mostRead bound the buffer that a readable connection takes. Between them it is as large as the
-	// connection's last request, so that bulk arrives in one piece and small clients stay small.
+	// connection's last requests, so that bulk arrives in one piece, without being copied to where there is room for
+	// the rest, and small clients stay small. While memory is short it is the least.
 	leastRead = 4 << 10
-	mostRead  = 1 << 20
+	mostRead  = 4 << 20
 
 	// unprovenFrame is what a connection may claim ahead of its bytes. A larger frame gets its memory as its bytes
 	// come in, doubling, unless the connection has sent one as large before: else ten connections that promise
@@ -41,7 +42,7 @@ type incoming struct {
 
 	deadline time.Time // The socket's read deadline.
 	active   time.Time // When bytes came last.
-	last     int       // The size of the last frame: a guess at the next one's.
+	last     int       // The size of the last frames, the latest ones before all: a guess at the next one's.
 
 	// The result of tryRead.
 	n   int
@@ -103,7 +104,7 @@ func (c *conn) take(n int64) error {
 func (c *conn) consume() {
 	in := &c.incoming
 	in.at += in.want
-	in.last, in.proven, in.want = in.want, max(in.proven, in.want), 0
+	in.last, in.proven, in.want = max(in.want, in.last/2), max(in.proven, in.want), 0
 	c.giveBack()
 	if in.empty() {
 		c.freeIncoming()
@@ -184,6 +185,9 @@ func (c *conn) makeRoom() error {
 	in := &c.incoming
 	if in.empty() {
 		c.freeIncoming()
+		if c.server.budget.pressed() {
+			in.last = 0
+		}
 		return nil
 	}
 	have := len(in.bytes())
