@@ -14,6 +14,6 @@ func main() { os.Exit(cli.Main(serve)) }
 func serve(ctx context.Context, b cli.Broker) error {
 	options := node.Options{Values: b.Values, Logger: b.Logger, LogLevel: b.Level, Version: b.Version}
 	return node.Run(ctx, options, func(n *node.Node) {
-		b.Ready(cli.Started{ClusterID: n.ClusterID(), NodeID: n.ID(), Addresses: n.Addresses()})
+		b.Ready(cli.Started{ClusterID: n.ClusterID(), NodeID: n.ID(), Addresses: n.Addresses(), Admin: n.Admin()})
 	})
 }

@@ -154,6 +154,9 @@ func (n *Node) Stop(ctx context.Context) error {
 	for _, dir := range n.dirs {
 		keep(dir.Close(ctx))
 	}
+	if n.replicas != nil {
+		n.replicas.Wait()
+	}
 	if n.admin != nil {
 		keep(n.admin.Close(ctx))
 	}

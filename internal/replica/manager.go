@@ -122,7 +122,7 @@ func (m *Manager) HighWatermark(topic string, partition int32) int64 {
 }
 
 // Close ends every wait with NOT_LEADER_OR_FOLLOWER, so that clients look elsewhere; nothing is appended afterwards.
-// The data directories are closed by whoever opened them.
+// The data directories are closed by whoever opened them, and Wait is called after that.
 func (m *Manager) Close() {
 	m.Topics(func(_ *Topic, partitions []*Partition) bool {
 		for _, p := range partitions {
@@ -132,3 +132,6 @@ func (m *Manager) Close() {
 		return true
 	})
 }
+
+// Wait waits for the opening of logs that a closed directory cut short.
+func (m *Manager) Wait() { m.background.Wait() }
