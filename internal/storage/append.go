@@ -41,11 +41,11 @@ func (l *Log) Append(batches []byte, o AppendOptions) (Appended, error) {
 	if len(batches) > int(min(settings.SegmentBytes, maxSegmentSize)) && o.Origin != Replication {
 		return Appended{}, fmt.Errorf("log %s: append: %d bytes do not fit a segment: %w", l.place.dir, len(batches), kerr.RecordListTooLarge)
 	}
-	duplicate, err := l.prepareProducers(batches, headers, o)
+	duplicate, isDuplicate, err := l.prepareProducers(batches, headers, o)
 	if err != nil {
 		return Appended{}, fmt.Errorf("log %s: append: %w", l.place.dir, err)
 	}
-	if duplicate != nil {
+	if isDuplicate {
 		return Appended{
 			BaseOffset: duplicate.lastOffset - int64(duplicate.offsetDelta), LastOffset: duplicate.lastOffset,
 			LogStartOffset: l.start.Load(), EndOffset: l.end.Load(), MaxTimestamp: duplicate.timestamp, Duplicate: true,
@@ -127,7 +127,7 @@ func (l *Log) assign(batches []byte, o AppendOptions) ([]batch.Header, error) {
 
 // prepareProducers counts the batches in for their producers' state, without making it the state. It returns the first
 // batch's earlier self if this is a retry.
-func (l *Log) prepareProducers(batches []byte, headers []batch.Header, o AppendOptions) (*producerBatch, error) {
+func (l *Log) prepareProducers(batches []byte, headers []batch.Header, o AppendOptions) (duplicate producerBatch, isDuplicate bool, err error) {
 	p := l.producers
 	p.prepare()
 	position := 0
@@ -140,23 +140,23 @@ func (l *Log) prepareProducers(batches []byte, headers []batch.Header, o AppendO
 		}
 		if h.Control() {
 			if err := p.appendMarker(whole, h, o, l.logger); err != nil {
-				return nil, err
+				return duplicate, false, err
 			}
 			continue
 		}
 		if o.Origin == Client {
-			if duplicate, ok := p.findDuplicate(h); ok {
-				return &duplicate, nil
+			if duplicate, isDuplicate = p.findDuplicate(h); isDuplicate {
+				return duplicate, true, nil
 			}
 		}
 		if o.MustBeOngoing && h.Transactional() && !p.ongoing(h.ProducerID, h.ProducerEpoch) {
-			return nil, fmt.Errorf("producer %d: %w", h.ProducerID, p.notOngoing(h))
+			return duplicate, false, fmt.Errorf("producer %d: %w", h.ProducerID, p.notOngoing(h))
 		}
 		if err := p.appendData(h, o.Origin, l.logger); err != nil {
-			return nil, err
+			return duplicate, false, err
 		}
 	}
-	return nil, nil
+	return duplicate, false, nil
 }
 
 // ongoing says whether a producer has an open transaction in an epoch.

@@ -52,7 +52,7 @@ func scanEpochs(list []*segment, below int64) ([]EpochEntry, error) {
 			break
 		}
 		err := s.withFile(logFile, false, func(f vfs.File) error {
-			scan := headerScan{file: f, base: s.base, end: s.size, next: s.base, buf: make([]byte, rebuildBuffer)}
+			scan := headerScan{file: f, base: s.base, end: s.size, next: s.base, buf: scanBuffer(s.size)}
 			for {
 				h, err := scan.header()
 				if errors.Is(err, io.EOF) || isCorrupt(err) || err == nil && h.BaseOffset >= below {

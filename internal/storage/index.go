@@ -65,6 +65,27 @@ func (x *sparseIndex) fileEntries(f vfs.File, buf []byte, from, n int) ([]byte, 
 	return b, nil
 }
 
+// ends reads how many entries a file has, and the first and the last of them. A size that is not whole entries is a bad
+// index.
+func (x *sparseIndex) ends(f vfs.File) (n int, first, last []byte, err error) {
+	size, err := f.Size()
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	if size%int64(x.entrySize) != 0 || size > maxSegmentSize {
+		return 0, nil, nil, fmt.Errorf("%s has %d bytes: %w", f.Name(), size, errBadIndex)
+	}
+	if n = int(size) / x.entrySize; n == 0 {
+		return 0, nil, nil, nil
+	}
+	buf := make([]byte, 2*x.entrySize)
+	if first, err = x.fileEntries(f, buf, 0, 1); err != nil {
+		return 0, nil, nil, err
+	}
+	last, err = x.fileEntries(f, buf[x.entrySize:], n-1, 1)
+	return n, first, last, err
+}
+
 // searchFile returns the last of the first n entries of the file for which atMost says yes, nil if there is none. atMost
 // must say yes for a prefix of the entries. It reads single entries until the range fits into buf.
 func (x *sparseIndex) searchFile(f vfs.File, buf []byte, n int, atMost func(entry []byte) bool) ([]byte, error) {

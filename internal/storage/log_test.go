@@ -100,7 +100,7 @@ func TestReadsByIndexEqualAWalk(t *testing.T) {
 	}
 	check := func() {
 		t.Helper()
-		for range 3000 {
+		for range 800 {
 			from := rng.Int64N(w.log.EndOffset() + 1)
 			below := from + rng.Int64N(w.log.EndOffset()-from+1)
 			maxBytes, atLeastOne := rng.IntN(9000), rng.IntN(2) == 0

@@ -94,7 +94,7 @@ func (l *Log) replay(s *segment, upTo, rewriteFrom int64) error {
 		return err
 	}
 	return s.withFile(logFile, false, func(f vfs.File) error {
-		scan := headerScan{file: f, base: s.base, end: s.size, next: s.base, buf: make([]byte, rebuildBuffer)}
+		scan := headerScan{file: f, base: s.base, end: s.size, next: s.base, buf: scanBuffer(s.size)}
 		entry, err := s.lookup(nil, func(e offsetEntry) bool { return e.offset <= l.producers.end })
 		if err != nil {
 			return err

@@ -265,7 +265,7 @@ func (r *recovery) resume(s *segment, result rebuilt) (next int64, err error) {
 			if err != nil || !found {
 				return err
 			}
-			scan := headerScan{file: f, base: s.base, pos: at, end: s.size, next: next, buf: make([]byte, rebuildBuffer)}
+			scan := headerScan{file: f, base: s.base, pos: at, end: s.size, next: next, buf: scanBuffer(s.size)}
 			s.sinceIndex = maxIndexInterval // so that the first batch behind the damage gets an index entry
 			err = s.rebuildFrom(&scan, rebuildOptions{settings: r.log.settings.Load(), checkFrom: 0, visit: r.noteEpoch})
 			next, position = scan.next, scan.pos+1
@@ -286,7 +286,7 @@ const maxIndexInterval = 1<<31 - 1
 
 // findBatchAfter searches a file for the start of a good batch.
 func findBatchAfter(f io.ReaderAt, s *segment, from, next int64) (position int64, found bool, err error) {
-	buf, scratch := make([]byte, rebuildBuffer), make([]byte, rebuildBuffer)
+	buf, scratch := scanBuffer(s.size), scanBuffer(s.size)
 	const magicAt = 16
 	for ; from+batch.HeaderSize <= s.size; from += int64(len(buf)) - batch.HeaderSize {
 		b := buf[:min(int64(len(buf)), s.size-from)]

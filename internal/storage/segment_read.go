@@ -211,64 +211,33 @@ var errBadIndex = errors.New("impossible index")
 
 // loadIndexes reads the ends of both index files. The caller holds mu.
 func (s *segment) loadIndexes() error {
-	var buf [timeEntrySize]byte
 	if s.size == 0 {
 		s.offsets.written, s.times.written = 0, 0
 		return nil
 	}
 	err := s.withFile(offsetIndexFile, false, func(f vfs.File) error {
-		n, err := entriesInFile(f, offsetEntrySize)
+		n, first, last, err := s.offsets.ends(f)
 		if err == nil && n == 0 && s.size > maxUnindexed {
 			err = fmt.Errorf("no entry for %d bytes: %w", s.size, errBadIndex)
 		}
 		if err != nil || n == 0 {
 			return err
 		}
-		first, err := s.offsets.fileEntries(f, buf[:], 0, 1)
-		if err != nil {
-			return err
-		}
-		firstEntry := parseOffsetEntry(s.base, first)
-		last, err := s.offsets.fileEntries(f, buf[:], n-1, 1)
-		if err != nil {
-			return err
-		}
 		s.offsets.written, s.lastOffset = n, parseOffsetEntry(s.base, last)
-		return checkOffsetIndex(s.base, s.size, firstEntry, s.lastOffset)
+		return checkOffsetIndex(s.base, s.size, parseOffsetEntry(s.base, first), s.lastOffset)
 	})
 	if err != nil {
 		return err
 	}
 	return s.withFile(timeIndexFile, false, func(f vfs.File) error {
-		n, err := entriesInFile(f, timeEntrySize)
+		n, first, last, err := s.times.ends(f)
 		if err != nil || n == 0 {
-			return err
-		}
-		first, err := s.times.fileEntries(f, buf[:], 0, 1)
-		if err != nil {
-			return err
-		}
-		firstEntry := parseTimeEntry(s.base, first)
-		last, err := s.times.fileEntries(f, buf[:], n-1, 1)
-		if err != nil {
 			return err
 		}
 		s.times.written, s.lastTime = n, parseTimeEntry(s.base, last)
 		s.largest = s.lastTime
-		return checkTimeIndex(s.base, firstEntry, s.lastTime)
+		return checkTimeIndex(s.base, parseTimeEntry(s.base, first), s.lastTime)
 	})
-}
-
-// entriesInFile is the number of entries of an index file; a size that is not whole entries is a bad index.
-func entriesInFile(f vfs.File, entrySize int64) (int, error) {
-	size, err := f.Size()
-	if err != nil {
-		return 0, err
-	}
-	if size%entrySize != 0 || size > maxSegmentSize {
-		return 0, fmt.Errorf("%s has %d bytes: %w", f.Name(), size, errBadIndex)
-	}
-	return int(size / entrySize), nil
 }
 
 // isCorrupt says that bytes were read but are no batch.

@@ -12,6 +12,11 @@ import (
 // rebuildBuffer is read at once when a whole segment is scanned.
 const rebuildBuffer = 256 << 10
 
+// scanBuffer is one for a file of so many bytes.
+func scanBuffer(size int64) []byte {
+	return make([]byte, min(rebuildBuffer, max(size, scratchSize)))
+}
+
 // rebuildOptions say how carefully a segment is scanned. The zero value checks no checksum.
 type rebuildOptions struct {
 	settings *Settings
@@ -41,7 +46,7 @@ func (s *segment) rebuild(o rebuildOptions) (rebuilt, error) {
 	s.resetIndexes()
 	var result rebuilt
 	err := s.withFile(logFile, false, func(f vfs.File) error {
-		scan := headerScan{file: f, base: s.base, end: s.size, next: s.base, buf: make([]byte, rebuildBuffer)}
+		scan := headerScan{file: f, base: s.base, end: s.size, next: s.base, buf: scanBuffer(s.size)}
 		err := s.rebuildFrom(&scan, o)
 		result = rebuilt{scan.pos, scan.next}
 		return err

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -284,3 +285,9 @@ func wantError(t *testing.T, err, target error) {
 func putOffset(b []byte, offset int64) { batch.SetBaseOffset(b, offset) }
 
 func testClock() time.Time { return time.UnixMilli(testStart) }
+
+// putSequence sets a batch's base sequence.
+func putSequence(b []byte, sequence int32) {
+	const position = 53
+	binary.BigEndian.PutUint32(b[position:], uint32(sequence))
+}

@@ -101,7 +101,7 @@ func (s *segment) measure() error {
 		if err != nil {
 			return err
 		}
-		scan := headerScan{file: f, base: s.base, end: size, next: s.base, buf: make([]byte, rebuildBuffer)}
+		scan := headerScan{file: f, base: s.base, end: size, next: s.base, buf: scanBuffer(size)}
 		for {
 			h, err := scan.header()
 			if errors.Is(err, io.EOF) {
