@@ -316,7 +316,7 @@ func TestNothingUnstableActiveOrTooYoungIsCleaned(t *testing.T) {
 func TestAFullMapCleansAPartAndTheRestLater(t *testing.T) {
 	w := compacted(t)
 	for round := range 3 {
-		for i := range 4000 {
+		for i := range 2500 {
 			w.put(batch.BuilderOptions{}, fmt.Sprintf("key-%d=%d", i, round))
 		}
 		w.endSegment()
@@ -339,7 +339,7 @@ func TestAFullMapCleansAPartAndTheRestLater(t *testing.T) {
 		}
 		at = stats.CleanedTo
 	}
-	if rounds < 3 || at != 12_000 {
+	if rounds < 3 || at != 7500 {
 		t.Errorf("cleaned to %d in %d rounds", at, rounds)
 	}
 	view := map[string]string{}
@@ -348,7 +348,7 @@ func TestAFullMapCleansAPartAndTheRestLater(t *testing.T) {
 		k, v, _ := strings.Cut(kv, "=")
 		view[k] = v
 	}
-	if len(view) != 4001 || view["key-7"] != "2" || view["key-3999"] != "2" {
+	if len(view) != 2501 || view["key-7"] != "2" || view["key-2499"] != "2" {
 		t.Errorf("%d keys, key-7 is %q", len(view), view["key-7"])
 	}
 }
