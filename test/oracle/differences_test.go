@@ -1,0 +1,215 @@
+//go:build suite
+
+package oracle
+
+import (
+	"bufio"
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+const differencesFile = "differences.txt"
+
+// where is the place of a difference.
+type where struct {
+	key     int16
+	version int16
+	step    string // conversation/step
+	field   string
+}
+
+func (w where) String() string {
+	return fmt.Sprintf("%s v%d | %s | %s", kmsg.NameForKey(w.key), w.version, w.step, w.field)
+}
+
+// difference is what the two brokers have there.
+type difference struct {
+	where
+	kafka, ours string
+	reason      string // in the list
+}
+
+const absent = "-"
+
+// compare answers how two talks of one conversation differ.
+func compare(c conversation, version int16, kafka, ours []exchange) []difference {
+	var found []difference
+	for i := range max(len(kafka), len(ours)) {
+		var k, o exchange
+		if i < len(kafka) {
+			k = kafka[i]
+		}
+		if i < len(ours) {
+			o = ours[i]
+		}
+		if k.step != o.step {
+			w := where{int16(c.key), version, c.name, "steps"}
+			return append(found, difference{where: w, kafka: cmp.Or(k.step, absent), ours: cmp.Or(o.step, absent)})
+		}
+		for _, d := range compareLeaves(k.leaves, o.leaves) {
+			d.where = where{int16(c.key), version, c.name + "/" + k.step, d.field}
+			found = append(found, d)
+		}
+	}
+	return found
+}
+
+func compareLeaves(kafka, ours []leaf) []difference {
+	var found []difference
+	theirs := map[string]string{}
+	for _, l := range ours {
+		theirs[l.path] = l.value
+	}
+	hidden := "" // below an item that only one has
+	for _, l := range kafka {
+		v, ok := theirs[l.path]
+		if delete(theirs, l.path); ok && v == l.value || hidden != "" && strings.HasPrefix(l.path, hidden) {
+			continue
+		}
+		if !ok {
+			v, hidden = absent, l.path
+		}
+		found = append(found, difference{where: where{field: l.path}, kafka: l.value, ours: v})
+	}
+	hidden = ""
+	for _, l := range ours {
+		if _, left := theirs[l.path]; !left || hidden != "" && strings.HasPrefix(l.path, hidden) {
+			continue
+		}
+		hidden = l.path
+		found = append(found, difference{where: where{field: l.path}, kafka: absent, ours: l.value})
+	}
+	return found
+}
+
+// readDifferences reads the list. A line is
+//
+//	API versions | conversation/step | field | Kafka's value -> ours | reason
+//
+// where versions is 3 or 3-13: all of them, not some of them.
+func readDifferences() (map[where]difference, error) {
+	f, err := os.Open(differencesFile)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	listed := map[where]difference{}
+	lines := bufio.NewScanner(f)
+	for n := 1; lines.Scan(); n++ {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		some, err := parseDifference(line)
+		if err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", differencesFile, n, err)
+		}
+		for _, d := range some {
+			if _, twice := listed[d.where]; twice {
+				return nil, fmt.Errorf("%s:%d: %s is listed twice", differencesFile, n, d.where)
+			}
+			listed[d.where] = d
+		}
+	}
+	return listed, lines.Err()
+}
+
+func parseDifference(line string) ([]difference, error) {
+	parts := strings.Split(line, " | ")
+	if len(parts) != 5 {
+		return nil, errors.New("a line is: API versions | conversation/step | field | Kafka's value -> ours | reason")
+	}
+	name, versions, _ := strings.Cut(parts[0], " ")
+	key := keyOf(name)
+	from, to, ranged := strings.Cut(versions, "-")
+	if !ranged {
+		to = from
+	}
+	lo, err1 := strconv.Atoi(from)
+	hi, err2 := strconv.Atoi(to)
+	kafka, ours, arrow := strings.Cut(parts[3], " -> ")
+	if err := errors.Join(err1, err2); err != nil || key < 0 || !arrow {
+		return nil, fmt.Errorf("%q is no API with versions, or %q no pair of values", parts[0], parts[3])
+	}
+	if len(strings.Fields(parts[4])) < 3 {
+		return nil, errors.New("a difference needs a reason")
+	}
+	var all []difference
+	for v := lo; v <= hi; v++ {
+		all = append(all, difference{where{int16(key), int16(v), parts[1], parts[2]}, kafka, ours, parts[4]})
+	}
+	return all, nil
+}
+
+// keyOf is the number of an API by the codec's name for it, -1 if there is none.
+func keyOf(name string) int {
+	for key := range int16(kmsg.MaxKey + 1) {
+		if kmsg.NameForKey(key) == name {
+			return int(key)
+		}
+	}
+	return -1
+}
+
+// judge holds what was found against the list: what is unlisted, what is listed with other values or did not occur.
+// Only those of the conversations that ran are missed.
+func judge(found []difference, listed map[where]difference, ran map[where]bool) (unlisted []difference, stale []where) {
+	seen := map[where]bool{}
+	for _, d := range found {
+		seen[d.where] = true
+		if l, ok := listed[d.where]; !ok || l.kafka != d.kafka || l.ours != d.ours {
+			unlisted = append(unlisted, d)
+		}
+	}
+	for w := range maps.Keys(listed) {
+		name, _, _ := strings.Cut(w.step, "/")
+		if !seen[w] && ran[where{key: w.key, version: w.version, step: name}] {
+			stale = append(stale, w)
+		}
+	}
+	slices.SortFunc(stale, func(a, b where) int { return strings.Compare(a.String(), b.String()) })
+	return unlisted, stale
+}
+
+// lines shows differences as lines of the list, versions in a row together.
+func lines(found []difference) []string {
+	type same struct {
+		key                      int16
+		step, field, kafka, ours string
+	}
+	var order []same
+	versions := map[same][]int16{}
+	for _, d := range found {
+		s := same{d.key, d.step, d.field, d.kafka, d.ours}
+		if versions[s] == nil {
+			order = append(order, s)
+		}
+		versions[s] = append(versions[s], d.version)
+	}
+	var out []string
+	for _, s := range order {
+		v := versions[s]
+		slices.Sort(v)
+		for i := 0; i < len(v); {
+			j := i
+			for j+1 < len(v) && v[j+1] == v[j]+1 {
+				j++
+			}
+			span := fmt.Sprint(v[i])
+			if j > i {
+				span = fmt.Sprintf("%d-%d", v[i], v[j])
+			}
+			out = append(out, fmt.Sprintf("%s %s | %s | %s | %s -> %s", kmsg.NameForKey(s.key), span, s.step, s.field, s.kafka, s.ours))
+			i = j + 1
+		}
+	}
+	return out
+}

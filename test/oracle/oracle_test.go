@@ -1,0 +1,320 @@
+//go:build suite
+
+package oracle
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/barnabas-mq/barnabas/test/kafka/kafkatest"
+)
+
+const (
+	workers  = 4               // conversations at once
+	talkTime = 2 * time.Minute // one that takes longer is stuck
+)
+
+var (
+	only = flag.String("only", "", "have only the conversations whose \"API vN name\" matches this regular expression")
+	show = flag.String("show", "", "write the differences that are not listed to this file, as lines of the list without reasons")
+)
+
+// pair is a Kafka and the Barnabas that is held against it.
+type pair struct {
+	kafka, ours *broker
+	nodes       []*kafkatest.Node
+	ranges      map[int16][2]int16 // what this Kafka serves
+}
+
+func TestBarnabasAnswersAsKafkaDoes(t *testing.T) {
+	binary, err := kafkatest.Build(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pairs := startPairs(t, binary)
+	t.Run("conversations", func(t *testing.T) { converse(t, pairs[kafkatest.Server44], pairs[kafkatest.Server39]) })
+}
+
+// startPairs starts all four processes side by side.
+func startPairs(t *testing.T, binary string) map[kafkatest.Jars]*pair {
+	pairs := map[kafkatest.Jars]*pair{kafkatest.Server44: {}, kafkatest.Server39: {}}
+	var starting sync.WaitGroup
+	errs := make(chan error, 4)
+	var mu sync.Mutex
+	for version, p := range pairs {
+		dir := t.TempDir()
+		for _, kafka := range []bool{true, false} {
+			starting.Go(func() {
+				o := kafkatest.Options{Dir: dir + "/barnabas", Binary: binary, Settings: settings()}
+				start := kafkatest.StartBarnabas
+				if kafka {
+					o.Dir, o.Version, start = dir+"/kafka", version, kafkatest.StartKafka
+				}
+				since := time.Now()
+				n, err := start(o)
+				errs <- err
+				if err != nil {
+					return
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				p.nodes = append(p.nodes, n)
+				b := &broker{name: fmt.Sprintf("Barnabas beside %s", version), address: n.Address, dataDir: n.DataDir, since: since}
+				if kafka {
+					b.name = "Kafka " + string(version)
+					p.kafka = b
+				} else {
+					p.ours = b
+				}
+			})
+		}
+	}
+	starting.Wait()
+	t.Cleanup(func() {
+		for _, p := range pairs {
+			for _, n := range p.nodes {
+				n.Kill()
+			}
+		}
+	})
+	for range 4 {
+		if err := <-errs; err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, p := range pairs {
+		if err := errors.Join(warm(p.kafka), warm(p.ours)); err != nil {
+			t.Fatal(err)
+		}
+		p.ranges = ranges(t, p.kafka)
+	}
+	return pairs
+}
+
+// settings are those of all brokers, where defaults make a test slow or two brokers differ.
+func settings() map[string]string {
+	return map[string]string{"num.partitions": "2", "log.retention.check.interval.ms": "3600000"}
+}
+
+// warm has the offsets topic created and every partition of it loaded.
+func warm(b *broker) error {
+	t := newTalk(b, "warm", 0)
+	defer t.closeAll()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for group := 0; group < 40; {
+		find := kmsg.NewPtrFindCoordinatorRequest()
+		find.CoordinatorKey = fmt.Sprint("warm", group)
+		commit := kmsg.NewPtrHeartbeatRequest()
+		commit.Group, commit.MemberID, commit.Generation = find.CoordinatorKey, "nobody", 1
+		find.SetVersion(1)
+		commit.SetVersion(3)
+		found, err := t.Send("", find).take(answerTime)
+		if err != nil {
+			return fmt.Errorf("%s: %w", b.name, err)
+		}
+		beat, err := t.Send("", commit).take(answerTime)
+		if err != nil {
+			return fmt.Errorf("%s: %w", b.name, err)
+		}
+		const unknownMember = 25
+		if found.(*kmsg.FindCoordinatorResponse).ErrorCode == 0 && beat.(*kmsg.HeartbeatResponse).ErrorCode == unknownMember {
+			group++
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s: no coordinator: find %+v, heartbeat %+v", b.name, found, beat)
+		case <-ticker.C:
+		}
+	}
+	return nil
+}
+
+// ranges is what a Kafka serves. Kafka 4.x advertises Produce from 0 on, but closes the connection below 3.
+func ranges(t *testing.T, b *broker) map[int16][2]int16 {
+	talk := newTalk(b, "ranges", 0)
+	defer talk.closeAll()
+	r := kmsg.NewPtrApiVersionsRequest()
+	response, err := talk.Send("", r).take(answerTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := map[int16][2]int16{}
+	for _, k := range response.(*kmsg.ApiVersionsResponse).ApiKeys {
+		served[k.ApiKey] = [2]int16{k.MinVersion, k.MaxVersion}
+	}
+	const fetch = 1
+	if served[fetch][0] > 0 {
+		served[0] = [2]int16{3, served[0][1]}
+	}
+	return served
+}
+
+// job is one conversation in one version with one pair.
+type job struct {
+	conversation
+	version int16
+	pair    *pair
+}
+
+// outcome is what a job found.
+type outcome struct {
+	differences []difference
+	exchanges   int
+	leaves      int
+	err         error
+}
+
+func converse(t *testing.T, newest, old *pair) {
+	listed, err := readDifferences()
+	if err != nil {
+		t.Fatal(err)
+	}
+	together, alone := jobs(t, newest, old)
+	ran := map[where]bool{}
+	var all []outcome
+	for _, j := range slices.Concat(alone, together) {
+		ran[where{key: int16(j.key), version: j.version, step: j.name}] = true
+	}
+	for _, j := range alone {
+		all = append(all, j.do())
+	}
+	all = append(all, spread(together)...)
+	var found []difference
+	exchanges, leaves := 0, 0
+	for _, o := range all {
+		if o.err != nil {
+			t.Error(o.err)
+		}
+		found = append(found, o.differences...)
+		exchanges += o.exchanges
+		leaves += o.leaves
+	}
+	unlisted, stale := judge(found, listed, ran)
+	fmt.Printf("%d conversations, %d answers, %d fields compared: %d differences, of which %d are listed\n",
+		len(all), exchanges, leaves, len(found), len(found)-len(unlisted))
+	if *show != "" {
+		if err := os.WriteFile(*show, []byte(strings.Join(lines(unlisted), "\n")+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, l := range lines(unlisted) {
+		t.Errorf("not listed: %s", l)
+	}
+	for _, w := range stale {
+		t.Errorf("listed, but it is no difference any more: %s", w)
+	}
+}
+
+// spread has many conversations at once.
+func spread(jobs []job) []outcome {
+	results := make([]outcome, len(jobs))
+	next := make(chan int)
+	var working sync.WaitGroup
+	for range workers {
+		working.Go(func() {
+			for i := range next {
+				results[i] = jobs[i].do()
+			}
+		})
+	}
+	for i := range jobs {
+		next <- i
+	}
+	close(next)
+	working.Wait()
+	return results
+}
+
+// jobs gives every version of every conversation to the Kafka that serves it.
+func jobs(t *testing.T, newest, old *pair) (together, alone []job) {
+	wanted := regexp.MustCompile(*only)
+	for _, c := range conversations() {
+		key := int16(c.key)
+		served, known := newest.ranges[key]
+		if !known {
+			t.Fatalf("%q is about %s, which Kafka does not serve", c.name, kmsg.NameForKey(key))
+		}
+		to := c.to
+		if to < 0 {
+			to = newestVersion(key, served[1])
+		}
+		for v := c.from; v <= to; v++ {
+			p := newest
+			if v < served[0] {
+				p = old
+				if r, known := old.ranges[key]; !known || v < r[0] || v > r[1] {
+					t.Fatalf("neither Kafka serves %s v%d", kmsg.NameForKey(key), v)
+				}
+			}
+			if !wanted.MatchString(fmt.Sprintf("%s v%d %s", kmsg.NameForKey(key), v, c.name)) {
+				continue
+			}
+			if j := (job{c, v, p}); c.alone {
+				alone = append(alone, j)
+			} else {
+				together = append(together, j)
+			}
+		}
+	}
+	return together, alone
+}
+
+// newestVersion is Kafka's newest stable version of an API.
+func newestVersion(key, advertised int16) int16 {
+	return min(advertised, kmsg.RequestForKey(key).MaxVersion())
+}
+
+// do has the conversation with both at once.
+func (j job) do() outcome {
+	type side struct {
+		t   *Talk
+		err error
+	}
+	results := make([]chan side, 2)
+	for i, b := range []*broker{j.pair.kafka, j.pair.ours} {
+		results[i] = make(chan side, 1)
+		go func() {
+			talk, err := run(j.conversation, j.version, b)
+			results[i] <- side{talk, err}
+		}()
+	}
+	var sides []side
+	for i := range results {
+		select {
+		case s := <-results[i]:
+			sides = append(sides, s)
+		case <-time.After(talkTime):
+			return outcome{err: fmt.Errorf("%s v%d %s: no end in %s", kmsg.NameForKey(int16(j.key)), j.version, j.name, talkTime)}
+		}
+	}
+	var o outcome
+	for i, who := range []string{j.pair.kafka.name, j.pair.ours.name} {
+		if sides[i].err != nil {
+			o.err = errors.Join(o.err, fmt.Errorf("%s v%d %s: %s: %w", kmsg.NameForKey(int16(j.key)), j.version, j.name, who, sides[i].err))
+		}
+	}
+	if o.err != nil {
+		return o
+	}
+	o.differences = compare(j.conversation, j.version, sides[0].t.said, sides[1].t.said)
+	o.exchanges = len(sides[0].t.said)
+	for _, e := range sides[0].t.said {
+		o.leaves += len(e.leaves)
+	}
+	return o
+}
