@@ -102,9 +102,17 @@ func (l *Log) entry() ManifestEntry {
 		m.HighWatermark = l.highWatermark.Load()
 		return m
 	}
+	firstOpen := l.firstUnstable.Load()
+	if l.producers != nil {
+		// Completed transactions are not known after a restart: they hold back nothing then.
+		firstOpen = -1
+		if open := l.producers.transactions.open; len(open) > 0 {
+			firstOpen = open[0].first
+		}
+	}
 	m := ManifestEntry{
 		StartOffset: l.start.Load(), EndOffset: l.end.Load(), FlushedOffset: l.flushed.Load(),
-		HighWatermark: l.highWatermark.Load(), FirstUnstableOffset: l.firstUnstable.Load(),
+		HighWatermark: l.highWatermark.Load(), FirstUnstableOffset: firstOpen,
 		ProducerSnapshot: -1, Epochs: l.epochs.all(),
 	}
 	for _, s := range *l.segments.Load() {

@@ -41,7 +41,7 @@ func (r *recovery) recoverEpochs() error {
 	}
 	l.epochs.truncateEnd(max(end, start+1))
 	l.epochs.truncateStart(start)
-	return l.epochs.persist(&l.place, false)
+	return nil // written before the next append, so that a full disk does not keep a log from opening
 }
 
 // scanEpochs walks the batches below an offset for their epochs.

@@ -6,7 +6,6 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 
 	"github.com/barnabas-mq/barnabas/internal/vfs"
 )
@@ -107,8 +106,7 @@ func (fs *Files) makeRoom() {
 func (fs *Files) withDescriptors(open func() error) error {
 	for attempt := 0; ; attempt++ {
 		err := open()
-		outOfDescriptors := errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
-		if !outOfDescriptors || attempt == descriptorRetries {
+		if !vfs.IsTooManyFiles(err) || attempt == descriptorRetries {
 			return err
 		}
 		fs.makeRoom()

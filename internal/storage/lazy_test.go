@@ -112,6 +112,16 @@ func TestAnIdlePartitionCostsLessThanAKilobyte(t *testing.T) {
 	runtime.KeepAlive(logs)
 }
 
+func TestANewLogHoldsNothingButItsDescription(t *testing.T) {
+	w := onDisk(t)
+	if w.log.segments.Load() != nil || w.log.producers != nil || w.files.Open() != 0 {
+		t.Fatalf("%d files open", w.files.Open())
+	}
+	w.closeCleanly()
+	w.reopen(Checkpoint{Clean: true})
+	w.append(w.plain(1, 1))
+}
+
 func TestFilesStayWithinTheirLimitWhileManyLogsAreUsed(t *testing.T) {
 	disk, settings := vfs.NewMem(), testSettings()
 	files := NewFiles(16)

@@ -91,7 +91,11 @@ func Create(o Options) (*Log, error) {
 	if err := l.startAt(o.Checkpoint.LogStartOffset); err != nil {
 		return nil, l.storageError("create", err)
 	}
-	l.producers = newProducers(o.Checkpoint.LogStartOffset)
+	// Until somebody uses it a new log, too, is no more than its description.
+	entry := l.entry()
+	l.active().close()
+	l.segments.Store(nil)
+	l.manifest = &entry
 	return l, nil
 }
 

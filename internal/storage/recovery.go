@@ -152,7 +152,12 @@ func (r *recovery) scan(i int) (cut bool, err error) {
 	if bad != nil && !isCorrupt(bad) {
 		return false, bad
 	}
-	s.dirty, s.indexesDirty = true, true
+	s.dirty, s.indexesDirty, s.sealed = true, true, i < len(r.list)-1
+	if bad != nil {
+		if err := s.refuseOldFormat(result.good); err != nil {
+			return false, err
+		}
+	}
 	switch {
 	case bad == nil && i == len(r.list)-1:
 		s.next = result.next
@@ -222,8 +227,7 @@ func (r *recovery) cut(i int, result rebuilt, size int64, bad error) error {
 		"log", r.log.place.dir, "segment", s.base, "position", result.good, "bytes", dropped, "offset", result.next, "cause", bad)
 	r.list = r.list[:i+1]
 	s.size, s.next = result.good, result.next
-	s.tail = true
-	if err := s.seal(); err != nil { // cuts the file
+	if err := s.withFile(logFile, false, func(f vfs.File) error { return f.Truncate(s.size) }); err != nil {
 		return err
 	}
 	if err := r.log.settle(s); err != nil {

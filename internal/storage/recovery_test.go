@@ -2,6 +2,8 @@ package storage
 
 import (
 	"bytes"
+	"encoding/binary"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"slices"
@@ -345,5 +347,54 @@ func TestWithoutTheScanATornTailStays(t *testing.T) {
 	w.append(w.plain(1, 10))
 	if _, err := readAll(w.log, 0, w.log.EndOffset(), 1<<20); err == nil {
 		t.Fatal("the crash test would not notice that the scan is missing")
+	}
+}
+
+func TestMessagesOfAnOldFormatAreRefusedNotCut(t *testing.T) {
+	w, _ := tenBatches(t)
+	w.log.Close(false)
+	message := []byte{1, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1, 'v'} // magic 1: null key, value
+	sum := crc32.ChecksumIEEE(message)
+	old := binary.BigEndian.AppendUint64(nil, 100)
+	old = binary.BigEndian.AppendUint32(old, uint32(len(message)+4))
+	old = binary.BigEndian.AppendUint32(old, sum)
+	old = append(old, message...)
+	w.patch(firstLog, func(b []byte) []byte { return append(b, old...) })
+	_, err := Open(w.options(Checkpoint{SameBoot: true}))
+	wantError(t, err, kerr.UnsupportedForMessageFormat)
+}
+
+func TestALogOpensOnAFullDisk(t *testing.T) {
+	for _, c := range []Checkpoint{{Clean: true}, {SameBoot: true}, {}} {
+		w := inMemory(t)
+		w.tune(func(s *Settings) { s.IndexIntervalBytes, s.SegmentBytes = 200, 3000 })
+		for i := range int32(12) {
+			w.appendIn(i, w.produced(1, 0, i*20, 20))
+		}
+		w.log.Close(false)
+		w.patch(firstLog, func(b []byte) []byte { return b })
+		last := offsetName(200) + logFile.suffix()
+		if w.has(last) {
+			w.patch(last, func(b []byte) []byte { return b[:len(b)-5] })
+		}
+		_ = w.disk.Remove(filepath.Join(w.dir, "00000000000000000000.index"))
+		_ = w.disk.Remove(filepath.Join(w.dir, epochCheckpointName))
+		w.disk.(*vfs.Mem).SetCapacity(1)
+		w.reopen(c)
+		b, err := readAll(w.log, 0, w.log.EndOffset(), 500)
+		if err != nil || len(offsets(t, b)) < 11 {
+			t.Fatalf("%+v: batches %v, %v", c, offsets(t, b), err)
+		}
+		if w.log.LatestEpoch() < 10 {
+			t.Fatalf("%+v: epoch %d", c, w.log.LatestEpoch())
+		}
+		_, err = w.log.Append(w.plain(1, 10), AppendOptions{LeaderEpoch: 12})
+		wantError(t, err, kerr.KafkaStorageError)
+		w.disk.(*vfs.Mem).SetCapacity(1 << 40)
+		w.appendIn(12, w.plain(1, 10))
+		w.kill()
+		if w.log.LatestEpoch() != 12 {
+			t.Fatalf("%+v: epoch %d", c, w.log.LatestEpoch())
+		}
 	}
 }

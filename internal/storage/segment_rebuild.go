@@ -1,9 +1,14 @@
 package storage
 
 import (
+	"encoding/binary"
 	"errors"
+	"fmt"
+	"hash/crc32"
 	"io"
 	"math"
+
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/barnabas-mq/barnabas/internal/batch"
 	"github.com/barnabas-mq/barnabas/internal/vfs"
@@ -92,7 +97,7 @@ func (s *segment) rebuildFrom(scan *headerScan, o rebuildOptions) error {
 		}
 		s.index(&h, scan.pos, o.settings)
 		if len(s.offsets.pending) >= scratchSize {
-			if err := s.writeIndexes(); err != nil {
+			if err := s.writeIndexes(); err != nil && !vfs.IsNoSpace(err) {
 				return err
 			}
 		}
@@ -103,18 +108,45 @@ func (s *segment) rebuildFrom(scan *headerScan, o rebuildOptions) error {
 	}
 }
 
-// finishIndexes writes what is pending and cuts the files behind it.
+// finishIndexes writes what is pending and cuts the files behind it. On a full disk entries stay in memory: a log must
+// open then, too.
 func (s *segment) finishIndexes() error {
 	for kind, index := range map[fileKind]*sparseIndex{offsetIndexFile: &s.offsets, timeIndexFile: &s.times} {
 		err := s.withFile(kind, true, func(f vfs.File) error {
-			if err := index.writePending(f); err != nil {
+			if err := index.writePending(f); err != nil && !vfs.IsNoSpace(err) {
 				return err
 			}
 			return f.Truncate(int64(index.written * index.entrySize))
 		})
-		if err != nil {
+		if err != nil && !vfs.IsNoSpace(err) {
 			return err
 		}
 	}
 	return nil
+}
+
+// refuseOldFormat returns an error if what lies at a position is a whole message of magic 0 or 1, as Kafka before 0.11
+// wrote them. They are not read here, and must not be taken for a torn tail.
+func (s *segment) refuseOldFormat(position int64) error {
+	const overhead, smallest = 12, 14 // offset and size; checksum, magic, attributes, two lengths
+	var head [overhead + 5]byte
+	return s.withFile(logFile, false, func(f vfs.File) error {
+		if _, err := f.ReadAt(head[:], position); err != nil {
+			return nil //nolint:nilerr // too short for a message
+		}
+		size := int64(int32(binary.BigEndian.Uint32(head[8:])))
+		if magic := head[16]; magic > 1 || size < smallest || position+overhead+size > s.size {
+			return nil
+		}
+		sum := crc32.NewIEEE()
+		const checksumSize = 4
+		section := io.NewSectionReader(f, position+overhead+checksumSize, size-checksumSize)
+		if _, err := io.Copy(sum, section); err != nil {
+			return err
+		}
+		if sum.Sum32() != binary.BigEndian.Uint32(head[overhead:]) {
+			return nil
+		}
+		return fmt.Errorf("segment %d at byte %d: message of format %d: %w", s.base, position, head[16], kerr.UnsupportedForMessageFormat)
+	})
 }

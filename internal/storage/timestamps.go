@@ -102,7 +102,7 @@ func (s *segment) findRecord(from int64, mayHold func(batch.Header) bool, matche
 			if err != nil {
 				return err
 			}
-			if mayHold(h) && !h.Control() {
+			if mayHold(h) {
 				if found, ok, err = findInBatch(f, s, scan.pos, h, matches); err != nil {
 					return err
 				}

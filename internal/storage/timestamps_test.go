@@ -65,7 +65,7 @@ func TestTimestampSearchesEqualAWalkOverTheRecords(t *testing.T) {
 	}
 }
 
-func TestMarkersAndEmptyLogsHaveNoTimestampToFind(t *testing.T) {
+func TestMarkersHaveTimestampsAsRecordsDo(t *testing.T) {
 	w := inMemory(t)
 	if _, ok, err := w.log.MaxTimestamp(); ok || err != nil {
 		t.Fatalf("in an empty log: %v, %v", ok, err)
@@ -73,7 +73,7 @@ func TestMarkersAndEmptyLogsHaveNoTimestampToFind(t *testing.T) {
 	w.append(w.inTransaction(1, 0, 0, 1))
 	w.clock = w.clock.Add(time.Hour)
 	w.end(1, 0, true)
-	if got, ok, err := w.log.OffsetForTimestamp(testStart + 1); ok || err != nil {
-		t.Fatalf("found %+v, %v", got, err)
+	if got, ok, err := w.log.OffsetForTimestamp(testStart + 1); !ok || err != nil || got.Offset != 1 {
+		t.Fatalf("found %+v, %v, %v", got, ok, err)
 	}
 }

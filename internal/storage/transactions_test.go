@@ -206,3 +206,16 @@ func TestTransactionsSurviveRollsRestartsAndTruncation(t *testing.T) {
 		}
 	}
 }
+
+func TestARestartByManifestForgetsWhatOnlyWaitedForTheHighWatermark(t *testing.T) {
+	w := inMemory(t)
+	w.append(w.inTransaction(1, 0, 0, 2))
+	w.end(1, 0, true)
+	o := w.options(Checkpoint{})
+	o.Manifest = w.closeCleanly()
+	w.openWith(o)
+	w.log.SetHighWatermark(3)
+	if got := w.log.LastStableOffset(); got != 3 {
+		t.Fatalf("last stable offset %d", got)
+	}
+}
