@@ -44,7 +44,7 @@ func (n *Node) openMetadata(context.Context) error {
 	m := &metadata{node: n, path: path, image: meta.Empty()}
 	n.metadata = m
 	n.controller = &activeController{node: n}
-	n.publisher = newPublisher(n.act, n.fail)
+	n.publisher = newPublisher(n.act)
 	log, err := metalog.Open(metalog.Options{
 		FS: n.options.FS, Dir: path, NodeID: n.nodeID, Logger: n.logger, Now: time.Now,
 		SegmentBytes:   int64(config.MetadataLogSegmentBytes.Of(v)),
@@ -94,7 +94,6 @@ func (m *metadata) restore(s quorum.Snapshot) error {
 		return err
 	}
 	edit := meta.Empty().Edit()
-	var all []meta.Record
 	for b, err := range m.log.State() {
 		if err != nil {
 			return err
@@ -103,16 +102,21 @@ func (m *metadata) restore(s quorum.Snapshot) error {
 		if err != nil {
 			return err
 		}
-		for _, r := range records {
-			if err := edit.Replay(r); err != nil {
-				return fmt.Errorf("metadata before offset %d: %w", b.End.Offset, err)
-			}
+		if err := replayAll(edit, records, b.End.Offset); err != nil {
+			return err
 		}
-		all = append(all, records...)
 	}
-	m.set(edit.Image())
-	if len(all) > 0 {
-		m.node.publisher.receive(all, m.log.Position().Offset)
+	image := edit.Image()
+	m.set(image)
+	m.node.publisher.receive(image, edit.Delta(image), m.log.Position().Offset)
+	return nil
+}
+
+func replayAll(edit *meta.Edit, records []meta.Record, end int64) error {
+	for _, r := range records {
+		if err := edit.Replay(r); err != nil {
+			return fmt.Errorf("metadata before offset %d: %w", end, err)
+		}
 	}
 	return nil
 }
@@ -140,12 +144,13 @@ func (m *metadata) apply(e quorum.Entry) error {
 		return err
 	}
 	if len(records) > 0 {
-		image, err := m.current().Apply(records...)
-		if err != nil {
-			return fmt.Errorf("metadata before offset %d: %w", b.End.Offset, err)
+		edit := m.current().Edit()
+		if err := replayAll(edit, records, b.End.Offset); err != nil {
+			return err
 		}
+		image := edit.Image()
 		m.set(image)
-		m.node.publisher.receive(records, b.End.Offset)
+		m.node.publisher.receive(image, edit.Delta(image), b.End.Offset)
 	}
 	m.node.controller.committed(b.End.Offset)
 	return nil

@@ -3,34 +3,29 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 
 	"github.com/barnabas-mq/barnabas/internal/meta"
 )
 
-// maxUnpublished bounds the committed batches that wait to be published. Whoever commits more waits: metadata that its
-// broker cannot keep up with must not fill the memory.
-const maxUnpublished = 10_000
-
 // publisher brings committed metadata to the broker: first to its replicas and coordinators, and then, when these have
 // acted, to everybody who reads the image. So a client that was told of a topic finds it here.
 type publisher struct {
-	act  func(*meta.Image, meta.Delta) // one call at a time, in order
-	fail func(error)
+	act func(*meta.Image, meta.Delta) // one call at a time, in order
 
 	image atomic.Pointer[published]
 	// next is the image that act is being brought in line with, and image once it is.
 	next atomic.Pointer[meta.Image]
 
-	mu       sync.Mutex
-	wake     sync.Cond
-	waiting  []committed
-	received int64 // the offset behind the newest batch received
-	held     bool  // nothing is published yet
-	closed   bool
-	done     chan struct{}
+	mu     sync.Mutex
+	wake   sync.Cond
+	newest published  // what was received last
+	delta  meta.Delta // from the published image to the newest, if only one batch lies between
+	behind int        // batches received since the published image
+	held   bool       // nothing is published yet
+	closed bool
+	done   chan struct{}
 }
 
 // published is an image and the metadata offset that it goes up to.
@@ -39,14 +34,8 @@ type published struct {
 	end   int64
 }
 
-// committed is a batch of records and the offset behind it.
-type committed struct {
-	records []meta.Record
-	end     int64
-}
-
-func newPublisher(act func(*meta.Image, meta.Delta), fail func(error)) *publisher {
-	p := &publisher{act: act, fail: fail, held: true, done: make(chan struct{})}
+func newPublisher(act func(*meta.Image, meta.Delta)) *publisher {
+	p := &publisher{act: act, held: true, done: make(chan struct{})}
 	p.wake.L = &p.mu
 	p.image.Store(&published{image: meta.Empty()})
 	p.next.Store(meta.Empty())
@@ -57,15 +46,13 @@ func newPublisher(act func(*meta.Image, meta.Delta), fail func(error)) *publishe
 // current is the image that this broker acts on.
 func (p *publisher) current() *meta.Image { return p.image.Load().image }
 
-// receive takes a committed batch.
-func (p *publisher) receive(records []meta.Record, end int64) {
+// receive takes the image that a committed batch made, and what it changed. It never waits: images share what they have
+// in common, and those that nobody came to publish are let go.
+func (p *publisher) receive(image *meta.Image, delta meta.Delta, end int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for len(p.waiting) >= maxUnpublished && !p.held && !p.closed {
-		p.wake.Wait()
-	}
-	p.waiting = append(p.waiting, committed{records, end})
-	p.received = end
+	p.newest, p.delta = published{image, end}, delta
+	p.behind++
 	p.wake.Broadcast()
 }
 
@@ -82,7 +69,7 @@ func (p *publisher) release() {
 func (p *publisher) await() *meta.Image {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	target := p.received
+	target := p.newest.end
 	for p.image.Load().end < target && !p.closed {
 		p.wake.Wait()
 	}
@@ -117,44 +104,30 @@ func (p *publisher) run() {
 	defer close(p.done)
 	for {
 		p.mu.Lock()
-		for (p.held || len(p.waiting) == 0) && !p.closed {
+		for (p.held || p.behind == 0) && !p.closed {
 			p.wake.Wait()
 		}
-		batches := p.waiting
-		p.waiting = nil
+		next, delta, one := p.newest, p.delta, p.behind == 1
+		p.behind = 0
 		closed := p.closed
 		p.mu.Unlock()
 		if closed {
 			return
 		}
-		if err := p.publish(batches); err != nil {
-			p.fail(err)
-			return
+		before := p.current()
+		if !one || delta.Old != before {
+			delta = meta.Diff(before, next.image)
 		}
+		p.next.Store(next.image)
+		p.act(next.image, delta)
+		p.mu.Lock()
+		p.image.Store(&next)
+		p.wake.Broadcast()
+		p.mu.Unlock()
 	}
 }
 
-// publish replays batches and acts on the difference.
-func (p *publisher) publish(batches []committed) error {
-	edit := p.current().Edit()
-	for _, b := range batches {
-		for _, r := range b.records {
-			if err := edit.Replay(r); err != nil {
-				return fmt.Errorf("metadata before offset %d: %w", b.end, err)
-			}
-		}
-	}
-	image := edit.Image()
-	p.next.Store(image)
-	p.act(image, edit.Delta(image))
-	p.mu.Lock()
-	p.image.Store(&published{image, batches[len(batches)-1].end})
-	p.wake.Broadcast()
-	p.mu.Unlock()
-	return nil
-}
-
-// close stops publishing. What waits is left: it is in the log.
+// close stops publishing. What was not published is in the log.
 func (p *publisher) close() {
 	p.mu.Lock()
 	p.closed = true

@@ -92,7 +92,7 @@ func (m *Manager) assign(t *meta.Topic, partitions []int32, held map[place]holdi
 		if p.assigned == nil {
 			at := place{t.Name, index}
 			if h, ok := held[at]; ok && (h.id == t.ID || h.id == [16]byte{}) {
-				p.dir, p.existing = h.dir, true
+				p.dir, p.heldID = h.dir, h.id
 				delete(held, at)
 			} else {
 				p.dir = m.choose(state)
@@ -208,7 +208,7 @@ func (m *Manager) openOne(p *Partition) {
 		log.SetHighWatermark(p.highWatermark.Load())
 	}
 	p.mu.Unlock()
-	if err != nil {
+	if err != nil && !gone {
 		m.o.Logger.Error("partition is offline: its log could not be opened", "partition", p.String(), "error", err)
 	}
 	if gone {
@@ -217,12 +217,15 @@ func (m *Manager) openOne(p *Partition) {
 	p.act()
 }
 
+// openLog opens the replica's log, or makes it. A log of another topic that had this name, which a kill amid a delete or
+// a power cut can leave, is set aside first.
 func (p *Partition) openLog() (*storage.Log, error) {
-	if p.existing {
-		log, err := p.dir.Get(p.topic.Name, p.Index)
-		if !errors.Is(err, kerr.UnknownTopicOrPartition) {
-			return log, err
-		}
+	log, err := p.dir.Create(p.topic.Name, p.Index, p.topic.ID)
+	if !errors.Is(err, kerr.InconsistentTopicID) {
+		return log, err
+	}
+	if err := p.dir.Stray(p.topic.Name, p.Index, p.heldID); err != nil {
+		return nil, err
 	}
 	return p.dir.Create(p.topic.Name, p.Index, p.topic.ID)
 }

@@ -20,9 +20,8 @@ type Partition struct {
 	manager *Manager
 	topic   *Topic
 	dir     *logdir.Dir
-	// existing says that dir held the log at the start.
-	existing bool
-	log      *storage.Log // nil when it could not be opened: see offline
+	heldID  [16]byte     // of the topic whose log dir held at the start; zero if the log did not say
+	log     *storage.Log // nil when it could not be opened: see offline
 
 	// mu orders what moves the log's end, its leadership and the high watermark, so that a fenced leader appends
 	// nothing more. It is held across the append's write and nothing else that waits.
