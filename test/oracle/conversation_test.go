@@ -42,7 +42,8 @@ func byItself(c conversation) conversation {
 
 func conversations() []conversation {
 	return slices.Concat(
-		aboutProduce(), aboutBadBatches(), aboutIdempotence(), aboutMessageSets(),
+		aboutConnections(), aboutMetadata(), aboutTopics(), aboutConfigs(), aboutProduce(), aboutBadBatches(), aboutIdempotence(),
+		aboutMessageSets(), aboutFetch(), aboutOffsets(), aboutGroups(), aboutCommittedOffsets(),
 	)
 }
 

@@ -4,7 +4,6 @@ package oracle
 
 import (
 	"bufio"
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -42,24 +41,43 @@ const absent = "-"
 // compare answers how two talks of one conversation differ.
 func compare(c conversation, version int16, kafka, ours []exchange) []difference {
 	var found []difference
-	for i := range max(len(kafka), len(ours)) {
-		var k, o exchange
-		if i < len(kafka) {
-			k = kafka[i]
+	ourStep := map[string]exchange{}
+	for _, e := range ours {
+		ourStep[e.step] = e
+	}
+	for _, k := range kafka {
+		o, both := ourStep[k.step]
+		delete(ourStep, k.step)
+		if !both {
+			found = append(found, difference{where: where{int16(c.key), version, c.name + "/" + k.step, "step"}, kafka: "taken", ours: absent})
+			continue
 		}
-		if i < len(ours) {
-			o = ours[i]
-		}
-		if k.step != o.step {
-			w := where{int16(c.key), version, c.name, "steps"}
-			return append(found, difference{where: w, kafka: cmp.Or(k.step, absent), ours: cmp.Or(o.step, absent)})
+		if answered(k) != answered(o) {
+			w := where{int16(c.key), version, c.name + "/" + k.step, "answer"}
+			found = append(found, difference{where: w, kafka: k.outline(), ours: o.outline()})
+			continue
 		}
 		for _, d := range compareLeaves(k.leaves, o.leaves) {
 			d.where = where{int16(c.key), version, c.name + "/" + k.step, d.field}
 			found = append(found, d)
 		}
 	}
+	for _, o := range ours {
+		if _, alone := ourStep[o.step]; alone {
+			found = append(found, difference{where: where{int16(c.key), version, c.name + "/" + o.step, "step"}, kafka: absent, ours: "taken"})
+		}
+	}
 	return found
+}
+
+// answered says whether a broker answered at all.
+func answered(e exchange) bool { return len(e.leaves) != 1 || e.leaves[0].path != "answer" }
+
+func (e exchange) outline() string {
+	if answered(e) {
+		return "answered"
+	}
+	return e.leaves[0].value
 }
 
 func compareLeaves(kafka, ours []leaf) []difference {

@@ -141,7 +141,36 @@ func warm(b *broker) error {
 		case <-ticker.C:
 		}
 	}
-	return nil
+	return warmTransactions(t, ctx, ticker)
+}
+
+// warmTransactions has a Kafka create its transactions' topic, without which it refuses for another reason than it
+// would later. Barnabas serves no transactions and says so.
+func warmTransactions(t *Talk, ctx context.Context, ticker *time.Ticker) error {
+	r := kmsg.NewPtrInitProducerIDRequest()
+	r.Version, r.TransactionalID, r.TransactionTimeoutMillis = 1, kmsg.StringPtr("warm"), 60000
+	for {
+		got, err := t.Send("", r).take(answerTime)
+		if err != nil {
+			return fmt.Errorf("%s: %w", t.node.name, err)
+		}
+		const coordinatorNotAvailable, coordinatorLoading, notCoordinator = 15, 14, 16
+		switch got.(*kmsg.InitProducerIDResponse).ErrorCode {
+		case coordinatorNotAvailable, coordinatorLoading, notCoordinator:
+			find := kmsg.NewPtrFindCoordinatorRequest()
+			find.Version, find.CoordinatorKey, find.CoordinatorType = 1, "warm", 1
+			if _, err := t.Send("", find).take(answerTime); err != nil {
+				return fmt.Errorf("%s: %w", t.node.name, err)
+			}
+		default:
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s: no transaction coordinator: %+v", t.node.name, got)
+		case <-ticker.C:
+		}
+	}
 }
 
 // ranges is what a Kafka serves. Kafka 4.x advertises Produce from 0 on, but closes the connection below 3.

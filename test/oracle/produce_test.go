@@ -58,12 +58,16 @@ func aboutProduce() []conversation {
 				other.Partition, other.Records = 5, good
 				r.Topics[0].Partitions = append(r.Topics[0].Partitions, other)
 			}))
-			t.Ask("the same partition twice", asked(t.Version, produce(t.Version, to, 0, good), func(r *kmsg.ProduceRequest) {
-				other := kmsg.NewProduceRequestTopicPartition()
-				other.Partition, other.Records = 0, goodRecords(t.Version, 2)
-				r.Topics[0].Partitions = append(r.Topics[0].Partitions, other)
-			}))
 			t.Contents("contents", to, 0)
+		}),
+		every(kmsg.Produce, "a partition twice", func(t *Talk) {
+			to := t.Topic("", 1)
+			r := produce(t.Version, to, 0, goodRecords(t.Version, 1))
+			other := kmsg.NewProduceRequestTopicPartition()
+			other.Partition, other.Records = 0, goodRecords(t.Version, 2)
+			r.Topics[0].Partitions = append(r.Topics[0].Partitions, other)
+			t.Ask("answer", r)
+			t.Ask("end", listOffsets(2, to.name, -1, 1))
 		}),
 		between(kmsg.Produce, 0, 12, "internal topics", func(t *Talk) {
 			t.Ask("offsets topic", produce(t.Version, topic{name: "__consumer_offsets"}, 0, goodRecords(t.Version, 1)))

@@ -4,6 +4,7 @@ package oracle
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -45,6 +46,11 @@ type listKey struct {
 const hashed = "Kafka's order is that of a hash map"
 
 var listKeys = map[string]listKey{
+	"Produce.Topics": {func(v any) string {
+		topic := v.(kmsg.ProduceResponseTopic)
+		return topic.Topic + strings.Trim(fmt.Sprintf("%x", topic.TopicID[:2]), "0")
+	}, hashed},
+	"Produce.Topics.Partitions":         {func(v any) string { return fmt.Sprint(v.(kmsg.ProduceResponseTopicPartition).Partition) }, hashed},
 	"DescribeConfigs.Resources.Configs": {func(v any) string { return v.(kmsg.DescribeConfigsResponseResourceConfig).Name }, hashed},
 	"ListGroups.Groups":                 {func(v any) string { return v.(kmsg.ListGroupsResponseGroup).Group }, hashed},
 	"DescribeGroups.Groups.Members":     {func(v any) string { return v.(kmsg.DescribeGroupsResponseGroupMember).ClientID }, hashed},

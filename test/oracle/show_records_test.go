@@ -13,6 +13,9 @@ const batchHeader = 61
 // records shows what Fetch gave: every batch and every record in it. What is compressed is shown as what it holds,
 // because two encoders need not agree, and a checksum as whether it is right, because producer ids differ.
 func (f *flattener) records(path string, b []byte) {
+	if len(b) == 0 {
+		f.add(path, "0 bytes")
+	}
 	for n := 0; len(b) > 0; n++ {
 		at := fmt.Sprintf("%s[%d]", path, n)
 		if len(b) < 17 {
