@@ -80,6 +80,8 @@ const (
 	MaxBatchRecords = 1_000
 	// minTimerDelay keeps a Timer that names the past again and again from taking the whole processor.
 	minTimerDelay = time.Millisecond
-	// timerRetryDelay is how long a Timer waits after its records could not be appended.
-	timerRetryDelay = 100 * time.Millisecond
+	// minTimerRetry and maxTimerRetry bound how long a Timer waits after its records could not be appended: each failure
+	// doubles it, so that a full disk is neither hammered nor logged ten times a second.
+	minTimerRetry = 100 * time.Millisecond
+	maxTimerRetry = 30 * time.Second
 )

@@ -25,10 +25,11 @@ type Runtime[S, R any] struct {
 	closed     bool
 
 	// What follows belongs to the goroutine.
-	newest   S
-	inFlight []version[S] // appended and not yet committed, by rising end
-	batch    batch[S, R]
-	timer    *time.Timer
+	newest     S
+	inFlight   []version[S] // appended and not yet committed, by rising end
+	batch      batch[S, R]
+	timer      *time.Timer
+	timerRetry time.Duration // how long the Timer waits after the last append failed; zero after one that went well
 }
 
 // version is the state after an append, and who waits for its commit.
@@ -245,6 +246,7 @@ func (r *Runtime[S, R]) flush() error {
 		r.retryTimer()
 		return err
 	}
+	r.timerRetry = 0
 	if n := len(r.inFlight); n > 0 && end <= r.inFlight[n-1].end {
 		panic(fmt.Sprintf("machine %s: append ended at %d after one that ended at %d", r.o.Name, end, r.inFlight[n-1].end))
 	}
@@ -321,9 +323,11 @@ func (r *Runtime[S, R]) askTimer() {
 
 // retryTimer asks the Timer again a little later: what it decided may just have been undone.
 func (r *Runtime[S, R]) retryTimer() {
-	if r.o.Timer != nil {
-		r.timer.Reset(timerRetryDelay)
+	if r.o.Timer == nil {
+		return
 	}
+	r.timerRetry = min(max(2*r.timerRetry, minTimerRetry), maxTimerRetry)
+	r.timer.Reset(r.timerRetry)
 }
 
 func (r *Runtime[S, R]) setTimer(next, now time.Time) {
