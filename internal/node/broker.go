@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -22,6 +21,9 @@ import (
 	"github.com/barnabas-mq/barnabas/internal/server"
 )
 
+// batchRoom is what a batch of one record takes beside it.
+const batchRoom = 1024
+
 // groupConfig is what the broker's settings mean to groups.
 func groupConfig(v *config.Values) *group.Config {
 	return &group.Config{
@@ -32,7 +34,7 @@ func groupConfig(v *config.Values) *group.Config {
 		OffsetsRetentionMs:      int64(config.OffsetsRetentionMinutes.Of(v)) * time.Minute.Milliseconds(),
 		RetentionCheckMs:        config.OffsetsRetentionCheckIntervalMs.Of(v),
 		OffsetMetadataMaxBytes:  int(config.OffsetMetadataMaxBytes.Of(v)),
-		MaxRecordBytes:          group.DefaultConfig().MaxRecordBytes,
+		MaxRecordBytes:          int(config.TopicMaxMessageBytes.Of(v)) - batchRoom,
 	}
 }
 
@@ -43,7 +45,7 @@ func (n *Node) newGroups() *coordinator.Coordinator {
 		CreateTopic: n.createOffsetsTopic,
 		NewID: func() string {
 			id := newID()
-			return base64.RawURLEncoding.EncodeToString(id[:])
+			return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
 		},
 		Now:    time.Now,
 		Logger: n.logger,
@@ -205,10 +207,15 @@ func (n *Node) openServer() error {
 	v := n.live.values()
 	var listeners []server.Listener
 	for _, l := range v.Listeners() {
-		listeners = append(listeners, server.Listener{
-			Name: l.Name, Address: l.Address(),
-			SendBuffer: int(config.SocketSendBufferBytes.Of(v)), ReceiveBuffer: int(config.SocketReceiveBufferBytes.Of(v)),
-		})
+		listener := server.Listener{Name: l.Name, Address: l.Address()}
+		// Kafka's default of 100 KiB would keep the system from tuning the buffers to the connection.
+		if config.SocketSendBufferBytes.IsSet(v) {
+			listener.SendBuffer = int(config.SocketSendBufferBytes.Of(v))
+		}
+		if config.SocketReceiveBufferBytes.IsSet(v) {
+			listener.ReceiveBuffer = int(config.SocketReceiveBufferBytes.Of(v))
+		}
+		listeners = append(listeners, listener)
 	}
 	if len(listeners) == 0 {
 		return errNoListener
