@@ -20,6 +20,9 @@ type AppendOptions struct {
 type Appended struct {
 	storage.Appended
 	LogAppendTimeMs int64 // -1 when the topic keeps the producer's timestamps
+	// Unflushed says that flush.messages wants a sync before these records are acknowledged, whatever the acks:
+	// WhenDurable tells of it. With GroupCommit being committed includes it.
+	Unflushed bool
 }
 
 // Append checks the records of one produce request for this partition and appends them. The bytes are changed in
@@ -50,8 +53,7 @@ func (p *Partition) Append(records []byte, o AppendOptions) (Appended, error) {
 	}
 	p.topic.Traffic.MessagesIn.Add(result.LastOffset - result.BaseOffset + 1)
 	p.topic.Traffic.BytesIn.Add(int64(len(records)))
-	p.flushAfter(settings, result)
-	out := Appended{Appended: result, LogAppendTimeMs: -1}
+	out := Appended{Appended: result, LogAppendTimeMs: -1, Unflushed: p.flushAfter(settings, result)}
 	if settings.Check.LogAppendTime {
 		out.LogAppendTimeMs = now.UnixMilli()
 	}
@@ -102,15 +104,14 @@ func (p *Partition) wake(bytes, highWatermark, stable int64, marker bool) {
 	}
 }
 
-// flushAfter starts the flush that flush.messages asks for.
-func (p *Partition) flushAfter(settings *Settings, result storage.Appended) {
-	switch {
-	case result.Duplicate:
-	case settings.GroupCommit:
-		p.flush()
-	case p.log.EndOffset()-p.log.FlushedOffset() >= settings.Storage.FlushMessages:
+// flushAfter starts the flush that flush.messages asks for, and says whether it does. A duplicate's original has
+// started it.
+func (p *Partition) flushAfter(settings *Settings, result storage.Appended) bool {
+	due := settings.GroupCommit || p.log.EndOffset()-p.log.FlushedOffset() >= settings.Storage.FlushMessages
+	if due && !result.Duplicate {
 		p.flush()
 	}
+	return due
 }
 
 // writable refuses a client's records while the disk's reserve is all that is left.

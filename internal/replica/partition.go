@@ -30,7 +30,10 @@ type Partition struct {
 	offline  error           // why there is no log
 	leader   *leader
 	epoch    int32 // the newest leader epoch heard of
-	watches  watches
+	// durable is the end that a flush has vouched for. The log's own flushed offset runs ahead of it: the folder of a
+	// new log becomes durable after the files in it.
+	durable int64
+	watches watches
 	// onLead is called once when this broker leads, and observers with each high watermark: of coordinators' partitions.
 	onLead    func()
 	observers []*observer
@@ -117,7 +120,7 @@ func (p *Partition) lead(self int32, state *meta.Partition) {
 	p.epoch = state.LeaderEpoch
 	p.leader.replicas, p.leader.inSync = state.Replicas, state.ISR
 	free := p.advance()
-	flush := p.Settings().GroupCommit && p.log.FlushedOffset() < p.log.EndOffset()
+	flush := p.Settings().GroupCommit && p.highWatermark.Load() < p.log.EndOffset()
 	onLead := p.onLead
 	p.onLead = nil
 	p.mu.Unlock()
@@ -174,14 +177,14 @@ func (p *Partition) stop(epoch int32, why, gone error) {
 func (p *Partition) advance() []parked {
 	own := p.log.EndOffset()
 	if p.Settings().GroupCommit {
-		own = p.log.FlushedOffset()
+		own = p.durable
 	}
 	to := p.leader.committed(own)
 	if to <= p.highWatermark.Load() {
 		return nil
 	}
+	p.log.SetHighWatermark(to) // First: nobody may be told of an offset that the log still takes for uncommitted.
 	p.highWatermark.Store(to)
-	p.log.SetHighWatermark(to)
 	for _, o := range p.observers {
 		o.moved(to)
 	}
@@ -206,6 +209,19 @@ func (p *Partition) WhenCommitted(end int64, done func(error)) {
 	}
 	p.mu.Unlock()
 	done(err)
+}
+
+// WhenDurable calls done once what was appended below end survives a power cut, or with an error when it cannot. It may
+// call it at once. done must not block.
+func (p *Partition) WhenDurable(end int64, done func(error)) {
+	p.dir.Flush(p.log, end, func(err error) { done(p.flushError(err)) })
+}
+
+func (p *Partition) flushError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("partition %s: flush: %w: %w", p, err, kerr.KafkaStorageError)
 }
 
 // Watch places a long poll that saw the log readable below seen. When more is readable already, or the partition
@@ -249,9 +265,10 @@ func (p *Partition) flush() {
 		}
 		var free []parked
 		if err != nil {
-			err = fmt.Errorf("partition %s: flush: %w: %w", p, err, kerr.KafkaStorageError)
+			err = p.flushError(err)
 			free, p.leader.parked = p.leader.parked, nil
 		} else {
+			p.durable = max(p.durable, p.log.FlushedOffset())
 			before := p.highWatermark.Load()
 			free = p.advance()
 			if p.highWatermark.Load() > before {

@@ -1,0 +1,102 @@
+package replica
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/barnabas-mq/barnabas/internal/batch"
+	"github.com/barnabas-mq/barnabas/internal/logdir"
+	"github.com/barnabas-mq/barnabas/internal/meta"
+	"github.com/barnabas-mq/barnabas/internal/storage"
+	"github.com/barnabas-mq/barnabas/internal/vfs"
+)
+
+// house is broker 1's replicas in one directory of a disk in memory.
+type house struct {
+	t       *testing.T
+	disk    *vfs.Mem
+	dir     *logdir.Dir
+	manager *Manager
+	image   *meta.Image
+}
+
+// build opens a house on an empty disk. flushMessages is every topic's flush.messages.
+func build(t *testing.T, flushMessages int64) *house {
+	t.Helper()
+	return buildOn(t, vfs.NewMem(), flushMessages)
+}
+
+func buildOn(t *testing.T, disk *vfs.Mem, flushMessages int64) *house {
+	t.Helper()
+	settings := &Settings{
+		Storage: &storage.Settings{
+			SegmentBytes: 1 << 20, SegmentMs: math.MaxInt64, SegmentIndexBytes: 1 << 16, IndexIntervalBytes: 4096,
+			RetentionMs: -1, RetentionBytes: -1, Delete: true, FlushMessages: flushMessages, FlushMs: math.MaxInt64,
+			FileDeleteDelayMs: 60_000, ProducerExpirationMs: math.MaxInt64, MaxMessageBytes: 1 << 20,
+		},
+		Check:       batch.CheckOptions{Codec: batch.CodecProducer, BeforeMaxMs: math.MaxInt64, AfterMaxMs: math.MaxInt64, MaxBatchBytes: 1 << 20},
+		MinInSync:   1,
+		GroupCommit: flushMessages == 1,
+	}
+	dir, err := logdir.Open(logdir.Options{
+		FS: disk, Path: "/data", NodeID: 1, Files: storage.NewFiles(100), Logger: slog.New(slog.DiscardHandler), BootID: "boot",
+		Settings: func(string) *storage.Settings { return settings.Storage }, Cleaner: logdir.CleanerOptions{Disabled: true},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &house{t: t, disk: disk, dir: dir, image: meta.Empty()}
+	h.manager = New(Options{
+		NodeID: 1, Dirs: []*logdir.Dir{dir}, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		Settings: func(*meta.Image, string) *Settings { return settings },
+	})
+	t.Cleanup(func() {
+		h.manager.Close()
+		_ = dir.Close(context.Background()) // Some tests end with a disk that takes nothing more.
+		h.manager.Wait()
+	})
+	return h
+}
+
+func idOf(n byte) [16]byte { return [16]byte{0: 9, 15: n} }
+
+// apply commits metadata records.
+func (h *house) apply(records ...meta.Record) {
+	before := h.image
+	h.image = before.Replay(records...)
+	h.manager.Apply(h.image, meta.Diff(before, h.image))
+}
+
+func topicRecords(name string, id byte) []meta.Record {
+	return []meta.Record{
+		&meta.TopicRecord{Name: name, TopicID: idOf(id)},
+		&meta.PartitionRecord{TopicID: idOf(id), Replicas: []int32{1}, ISR: []int32{1}, Leader: 1, Directories: []meta.ID{{}}},
+	}
+}
+
+func (h *house) partition(topic string) *Partition {
+	h.t.Helper()
+	p, err := h.manager.Get(topic, 0)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return p
+}
+
+func letter(value string) []byte {
+	b := batch.NewBuilder(batch.BuilderOptions{})
+	b.Append(batch.Record{Timestamp: 1_700_000_000_000, Value: []byte(value)})
+	return b.Build()
+}
+
+func (h *house) post(p *Partition, value string) Appended {
+	h.t.Helper()
+	appended, err := p.Append(letter(value), AppendOptions{Origin: storage.Client, LeaderEpoch: -1, ProduceVersion: 9})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return appended
+}
