@@ -15,8 +15,8 @@ import (
 )
 
 // Produce (key 0) appends records. With acks=all each partition's answer waits until its records are committed, at
-// most for the request's timeout; with acks=1 until they are in the leader's log; with acks=0 there is no answer, and an
-// error closes the connection so that the client looks again.
+// most for the request's timeout; with acks=1 until they are in the leader's log, and durable there where flush.messages
+// asks for it; with acks=0 there is no answer, and an error closes the connection so that the client looks again.
 //
 // Versions 0–13. 0–2 carry message sets of the old formats, which become v2 batches; Kafka 4 no longer takes them, but
 // clients still send them. 3: one v2 batch a partition, transactional ids. 5: log start offset. 8: per-record errors
@@ -29,7 +29,7 @@ func (b *Broker) produce(r *Request) Result {
 	if req.Acks == 0 {
 		return p.silent()
 	}
-	if req.Acks != -1 || p.waiting == 0 {
+	if len(p.waits) == 0 {
 		return respond(p.response)
 	}
 	return p.wait(time.Duration(req.TimeoutMillis) * time.Millisecond)
@@ -42,15 +42,15 @@ type producing struct {
 	acks     int16
 	response *kmsg.ProduceResponse
 
-	waits   []commitWait
-	waiting int
-	left    atomic.Int32
+	waits []commitWait
+	left  atomic.Int32
 }
 
-// commitWait is a partition whose records are appended and not yet known to be committed.
+// commitWait is a partition whose records are appended and not yet known to be committed, or durable.
 type commitWait struct {
 	topic, partition int // indexes into the response
 	replica          *replica.Partition
+	until            func(end int64, done func(error))
 	end              int64
 	settled          atomic.Pointer[commitResult]
 }
@@ -90,7 +90,7 @@ func (p *producing) appendAll(req *kmsg.ProduceRequest) {
 				p.fail(at, name, err)
 				continue
 			}
-			p.append(i, j, name, in.Partitions[j].Records)
+			p.append(i, j, name, in)
 		}
 	}
 }
@@ -121,9 +121,13 @@ func transactional(req *kmsg.ProduceRequest) bool {
 	return false
 }
 
-func (p *producing) append(i, j int, topic string, records []byte) {
-	at := &p.response.Topics[i].Partitions[j]
+func (p *producing) append(i, j int, topic string, in *kmsg.ProduceRequestTopic) {
+	at, records := &p.response.Topics[i].Partitions[j], in.Partitions[j].Records
 	part, err := p.broker.Replicas.Get(topic, at.Partition)
+	if err == nil && p.request.Version >= 13 && part.Topic().ID != in.TopicID {
+		// The topic was deleted and made again since its name was looked up.
+		err = fmt.Errorf("topic %s has another id now: %w", topic, kerr.UnknownTopicID)
+	}
 	if err == nil {
 		err = p.admit(topic, records)
 	}
@@ -140,12 +144,11 @@ func (p *producing) append(i, j int, topic string, records []byte) {
 		traffic.FailedProduceRequests.Add(1)
 		traffic.BytesRejected.Add(int64(len(records)))
 		p.fail(at, topic, err)
+		at.LogStartOffset = p.startToldWith(err, part)
 		return
 	}
 	at.BaseOffset, at.LogAppendTime, at.LogStartOffset = appended.BaseOffset, appended.LogAppendTimeMs, appended.LogStartOffset
-	if p.acks == -1 && part.HighWatermark() <= appended.LastOffset {
-		p.park(i, j, part, appended.LastOffset+1)
-	}
+	p.park(i, j, part, appended)
 }
 
 // admit refuses what no partition takes.
@@ -166,6 +169,9 @@ const adminClientID = "__admin_client"
 func (p *producing) fail(at *kmsg.ProduceResponseTopicPartition, topic string, err error) {
 	at.ErrorCode = p.broker.code(err, kerr.KafkaStorageError, "produce")
 	at.BaseOffset = -1
+	if errors.Is(err, batch.ErrMagic) || errors.Is(err, batch.ErrLength) {
+		at.ErrorMessage = message(err)
+	}
 	var records *batch.RecordErrors
 	if errors.As(err, &records) {
 		at.ErrorMessage = kmsg.StringPtr(records.Error())
@@ -182,12 +188,40 @@ func (p *producing) fail(at *kmsg.ProduceResponseTopicPartition, topic string, e
 	}
 }
 
-func (p *producing) park(i, j int, part *replica.Partition, end int64) {
-	p.waits = append(p.waits, commitWait{topic: i, partition: j, replica: part, end: end})
-	p.waiting++
+// startToldWith is the log start offset beside an error. Kafka tells it with all errors that come out of the log but
+// those that say nothing about the records' place in it.
+func (p *producing) startToldWith(err error, part *replica.Partition) int64 {
+	for _, silent := range []error{
+		kerr.UnknownTopicOrPartition, kerr.NotLeaderForPartition, kerr.MessageTooLarge, kerr.RecordListTooLarge,
+		kerr.CorruptMessage, kerr.KafkaStorageError, kerr.UnsupportedCompressionType,
+	} {
+		if errors.Is(err, silent) {
+			return -1
+		}
+	}
+	log, err := part.OpenLog()
+	if err != nil {
+		return -1
+	}
+	return log.StartOffset()
 }
 
-// wait parks the request until every partition is committed or the time is up.
+// park notes what the partition's answer has to wait for, if it does.
+func (p *producing) park(i, j int, part *replica.Partition, appended replica.Appended) {
+	end := appended.LastOffset + 1
+	var until func(int64, func(error))
+	switch {
+	case p.acks == -1 && part.HighWatermark() < end:
+		until = part.WhenCommitted
+	case p.acks != 0 && appended.Unflushed:
+		until = part.WhenDurable
+	default:
+		return
+	}
+	p.waits = append(p.waits, commitWait{topic: i, partition: j, replica: part, until: until, end: end})
+}
+
+// wait parks the request until every wait is over or the time is up.
 func (p *producing) wait(timeout time.Duration) Result {
 	done := make(chan struct{})
 	p.left.Store(int32(len(p.waits)))
@@ -200,7 +234,7 @@ func (p *producing) wait(timeout time.Duration) Result {
 	timer := time.AfterFunc(max(timeout, 0), finish)
 	for i := range p.waits {
 		w := &p.waits[i]
-		w.replica.WhenCommitted(w.end, func(err error) {
+		w.until(w.end, func(err error) {
 			w.settled.Store(&commitResult{err})
 			if p.left.Add(-1) == 0 {
 				finish()
@@ -221,7 +255,7 @@ func (p *producing) settle() Result {
 		result := w.settled.Load()
 		switch {
 		case result == nil:
-			p.fail(at, w.replica.Topic().Name, fmt.Errorf("not committed in time: %w", kerr.RequestTimedOut))
+			p.fail(at, w.replica.Topic().Name, fmt.Errorf("not committed, or durable, in time: %w", kerr.RequestTimedOut))
 		case result.err != nil:
 			p.fail(at, w.replica.Topic().Name, result.err)
 		}
