@@ -28,20 +28,20 @@ const longestLine = 900_000
 func TestAFileOfRealLinesComesOutAsItWentIn(t *testing.T) {
 	file := sources(t)
 	want := digest(t, file)
-	b := startBroker(t)
+	b := startBroker(t, nil)
 	for _, codec := range codecs {
 		t.Run(codec, func(t *testing.T) {
 			topic := "file-" + codec
-			b.createTopic(t, topic)
+			b.createTopics(t, topic)
 			defer b.deleteTopic(t, topic)
 
 			start := time.Now()
-			run(t, 3*time.Minute, "kcat", "-b", b.addr, "-P", "-t", topic, "-p", "0", "-z", codec,
+			run(t, 3*time.Minute, "kcat", "-b", b.Address, "-P", "-t", topic, "-p", "0", "-z", codec,
 				"-X", "compression.level=1", "-X", "queue.buffering.max.messages=1000000", "-X", "linger.ms=50", "-l", file.name)
 			produced := time.Since(start)
 
 			start = time.Now()
-			got := consumed(t, b.addr, topic)
+			got := consumed(t, b.Address, topic)
 			t.Logf("%d lines, %d MB: produced in %.1f s, consumed in %.1f s", file.lines, file.bytes>>20,
 				produced.Seconds(), time.Since(start).Seconds())
 			if got != want {

@@ -3,11 +3,13 @@
 package clients
 
 import (
+	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/barnabas-mq/barnabas/test/kafka/kafkatest"
 )
 
 // barnabas is the broker and command line under test, built once for the suite; BARNABAS names another one.
@@ -34,10 +36,8 @@ func suite(m *testing.M) (int, error) {
 		return 0, err
 	}
 	if barnabas == "" {
-		barnabas = filepath.Join(cache, "barnabas")
-		build := exec.Command("go", "build", "-o", barnabas, "../../cmd/barnabas")
-		if out, err := build.CombinedOutput(); err != nil {
-			return 0, fmt.Errorf("building barnabas: %w\n%s", err, out)
+		if barnabas, err = kafkatest.Build(context.Background()); err != nil {
+			return 0, err
 		}
 	}
 	if err := install(); err != nil {

@@ -3,4 +3,4 @@
 # is missing; installs the libraries into .cache. Arguments are handed on to go test: run.sh -run Pairs
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-exec go test -tags suite -count=1 -timeout 15m -v ./test/clients "$@"
+exec go test -tags suite -count=1 -timeout 15m -v -parallel 2 ./test/clients "$@"
