@@ -119,7 +119,7 @@ func (d *decision) nextState(b *meta.Broker, x session, now brokerState, request
 func (d *decision) enter(b *meta.Broker, next brokerState) {
 	switch next {
 	case fenced, shutdownNow:
-		if !b.Fenced {
+		if !b.Fenced || d.leadsSomething(b.ID) {
 			d.fence(b.ID)
 		}
 	case unfenced:

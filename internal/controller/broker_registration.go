@@ -51,7 +51,7 @@ func (d *decision) register(request *kmsg.BrokerRegistrationRequest) (int64, err
 		record.BrokerEpoch = existing.Epoch
 		record.Fenced, record.InControlledShutdown = existing.Fenced, existing.InControlledShutdown
 	} else {
-		d.cleanUpAfter(request.BrokerID, registered && request.PreviousBrokerEpoch == existing.Epoch)
+		d.cleanUpAfter(request, registered && request.PreviousBrokerEpoch == existing.Epoch)
 		record.BrokerEpoch = d.newBrokerEpoch()
 		d.soft = d.soft.without(request.BrokerID)
 	}
@@ -62,12 +62,22 @@ func (d *decision) register(request *kmsg.BrokerRegistrationRequest) (int64, err
 // cleanUpAfter takes the earlier incarnation out of all in-sync sets. When it did
 // not shut down cleanly it may have lost what it had not flushed, and is no
 // longer eligible either (KIP-966).
-func (d *decision) cleanUpAfter(id int32, clean bool) {
-	if elrEnabled(d.im) && !clean {
+//
+// A clean restart of the controller's own process leaves it the partitions that
+// nobody else could lead meanwhile: it has all of their records and comes back
+// in a moment, in the epoch in which it wrote them. Else each restart of a node
+// that is alone would change each of its partitions twice, and keep the records.
+func (d *decision) cleanUpAfter(request *kmsg.BrokerRegistrationRequest, clean bool) {
+	id := request.BrokerID
+	switch {
+	case elrEnabled(d.im) && !clean:
 		d.updateLeaders(leaderUpdate{unclean: id}, inISROrELR(id))
-		return
+	case clean && request.IncarnationID == d.env.Incarnation:
+		back := &meta.Broker{ID: id, LogDirs: request.LogDirs}
+		d.updateLeaders(leaderUpdate{remove: []int32{id}, unclean: meta.NoLeader, returning: back}, inISR(id))
+	default:
+		d.updateLeaders(gone(id), inISR(id))
 	}
-	d.updateLeaders(gone(id), inISR(id))
 }
 
 // newBrokerEpoch is where the registration will lie in the log, as in Kafka, and

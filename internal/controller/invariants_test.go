@@ -22,8 +22,9 @@ func checkInvariants(t testing.TB, im *meta.Image) {
 				if !slices.Contains(p.ISR, p.Leader) {
 					bad("the leader is out of sync")
 				}
-				if !isActive(im, p.Leader) {
-					bad("the leader is not active")
+				other := func(id int32) bool { return id != p.Leader && isActive(im, id) }
+				if !isActive(im, p.Leader) && slices.ContainsFunc(p.ISR, other) {
+					bad("the leader is not active, and another could lead")
 				}
 			}
 			if !containsAll(p.Replicas, p.ISR) || !containsAll(p.Replicas, p.ELR) {

@@ -14,6 +14,9 @@ type leaderUpdate struct {
 	// unclean is a broker that came back without its tail, and is not even
 	// eligible; NoLeader: none.
 	unclean int32
+	// returning, unless nil, is one of remove that will be back in a moment, with
+	// all records: what it leads, and nobody else can, is left to it.
+	returning *meta.Broker
 }
 
 // gone is the update for brokers that have left or are leaving.
@@ -62,5 +65,14 @@ func (d *decision) followUpdate(im *meta.Image, t *meta.Topic, index int32, u le
 	c.acceptable = func(id int32, directory meta.ID) bool {
 		return !slices.Contains(u.remove, id) && inImage(id, directory)
 	}
-	return c.build()
+	r := c.build()
+	if r != nil && r.Leader == meta.NoLeader && holdsLeader(u.returning, c.partition) {
+		return nil
+	}
+	return r
+}
+
+// holdsLeader says that a broker has the replica that leads a partition.
+func holdsLeader(b *meta.Broker, p *meta.Partition) bool {
+	return b != nil && p.Leader == b.ID && hasOnline(b, p.Directories[slices.Index(p.Replicas, b.ID)])
 }

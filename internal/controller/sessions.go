@@ -81,8 +81,8 @@ func Tick(s State, env Env) (Decision, time.Time) {
 	var next time.Time
 	var silent []int32
 	for b := range d.im.Brokers() {
-		if b.Fenced {
-			continue
+		if b.Fenced && !d.leadsSomething(b.ID) {
+			continue // one that leads kept it over a restart, which must end soon
 		}
 		x, _ := d.soft.find(b.ID, b.Epoch)
 		expires := x.heard.Add(env.SessionTimeout)
@@ -116,7 +116,9 @@ func (d *decision) fence(ids ...int32) {
 	d.updateLeaders(gone(ids...), inISR(ids...))
 	for _, id := range ids {
 		b, _ := d.view.Broker(id)
-		d.add(&meta.BrokerRegistrationChangeRecord{BrokerID: id, BrokerEpoch: b.Epoch, Fenced: 1})
+		if !b.Fenced { // else it led over a restart, and did not come back
+			d.add(&meta.BrokerRegistrationChangeRecord{BrokerID: id, BrokerEpoch: b.Epoch, Fenced: 1})
+		}
 		d.soft = d.soft.without(id)
 	}
 }
