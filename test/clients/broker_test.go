@@ -87,3 +87,15 @@ func tail(s string, n int) string {
 	}
 	return fmt.Sprintf("… %d bytes …\n%s", len(s)-n, s[len(s)-n:])
 }
+
+// endOffset is the offset that the next record of a topic will have.
+func (b broker) endOffset(t *testing.T, topic string) int64 {
+	t.Helper()
+	// kcat -Q answers with the offset behind the last record when it is asked for the latest.
+	out := run(t, time.Minute, "kcat", "-b", b.Address, "-Q", "-t", topic+":0:-1")
+	var end int64
+	if _, err := fmt.Sscanf(out, topic+" [0] offset %d", &end); err != nil {
+		t.Fatalf("kcat -Q: %q: %v", out, err)
+	}
+	return end
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -17,7 +18,8 @@ func (f franz) produce(ctx context.Context, topic, codec string, idempotent bool
 		kgo.SeedBrokers(f.broker),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerBatchCompression(codecs[codec]),
-		kgo.ProducerBatchMaxBytes(300_000),
+		kgo.ProducerBatchMaxBytes(200_000),
+		kgo.RetryBackoffFn(func(int) time.Duration { return 50 * time.Millisecond }),
 	}
 	if !idempotent {
 		options = append(options, kgo.DisableIdempotentWrite(), kgo.MaxProduceRequestsInflightPerBroker(1))

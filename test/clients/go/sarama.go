@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/IBM/sarama"
 )
@@ -28,6 +29,7 @@ func (s saramaClient) config() (*sarama.Config, error) {
 	c.Producer.RequiredAcks = sarama.WaitForAll
 	c.Producer.Partitioner = sarama.NewManualPartitioner
 	c.Producer.Flush.MaxMessages = 500
+	c.Producer.Retry.Max, c.Producer.Retry.Backoff = 20, 20*time.Millisecond
 	c.Consumer.Return.Errors = true
 	c.Consumer.Fetch.Default = 4 << 20
 	c.Consumer.Offsets.Initial = sarama.OffsetOldest
