@@ -68,7 +68,7 @@ func (l *Log) write(batches []byte, headers []batch.Header, settings *Settings, 
 		l.epochs.assign(headers[i].LeaderEpoch, headers[i].BaseOffset)
 		result.MaxTimestamp = max(result.MaxTimestamp, headers[i].MaxTimestamp)
 	}
-	if err := l.epochs.persist(&l.place, false); err != nil {
+	if err := l.epochs.persist(&l.place, false, maxOffset); err != nil {
 		return Appended{}, l.storageError("append", err)
 	}
 	if err := l.maybeRoll(int64(len(batches)), result, settings, nowMs); err != nil {

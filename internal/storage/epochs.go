@@ -25,6 +25,7 @@ type epochs struct {
 	mu      sync.RWMutex
 	entries []EpochEntry // replaced, never changed in place
 	ahead   bool         // of the file
+	unborn  bool         // ahead by the last entry alone
 	written bool         // the file has changed since it was last synced
 }
 
@@ -52,11 +53,20 @@ func (e *epochs) assign(epoch int32, start int64) {
 	for keep > 0 && (e.entries[keep-1].Epoch >= epoch || e.entries[keep-1].StartOffset >= start) {
 		keep--
 	}
+	byLast := !e.ahead && keep == len(e.entries) || e.unborn && keep >= len(e.entries)-1
 	e.set(append(slices.Clone(e.entries[:keep]), EpochEntry{epoch, start}))
+	e.unborn = byLast
 }
 
 // set replaces the entries. The caller holds mu.
-func (e *epochs) set(entries []EpochEntry) { e.entries, e.ahead = entries, true }
+func (e *epochs) set(entries []EpochEntry) { e.entries, e.ahead, e.unborn = entries, true, false }
+
+// restore takes what a manifest knows. An epoch in which nothing was appended may not be in the file.
+func (e *epochs) restore(entries []EpochEntry, end int64) {
+	e.entries = entries
+	e.unborn = len(entries) > 0 && entries[len(entries)-1].StartOffset >= end
+	e.ahead = e.unborn
+}
 
 // end answers where the largest epoch up to the asked one ends, given the log's end. An epoch before all known ones ends
 // where they begin; one after all known ones is unknown.
@@ -134,12 +144,16 @@ func (e *epochs) all() []EpochEntry {
 	return e.entries
 }
 
-// persist writes the file if memory is ahead of it. Without sync a power cut may lose it: recovery then
-// reads the epochs from the batches. With sync it is made durable even if it was written before. The caller holds
-// Log.mu, which orders the writes.
-func (e *epochs) persist(p *place, sync bool) error {
+// persist writes the file if memory is ahead of it, but not for an epoch alone that has no record below end: it reaches the
+// disk with its first append, else thousands of logs would write a file each when they change their leader. Without sync a
+// power cut may lose it: recovery then reads the epochs from the batches. With sync it is made durable even if it was
+// written before. The caller holds Log.mu, which orders the writes.
+func (e *epochs) persist(p *place, sync bool, end int64) error {
 	e.mu.RLock()
-	entries, needed := e.entries, e.ahead || sync && e.written
+	entries, needed := e.entries, sync && e.written
+	if e.ahead && !(e.unborn && entries[len(entries)-1].StartOffset >= end) {
+		needed = true
+	}
 	e.mu.RUnlock()
 	if !needed {
 		return nil
@@ -149,7 +163,7 @@ func (e *epochs) persist(p *place, sync bool) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.ahead, e.written = false, !sync
+	e.ahead, e.unborn, e.written = false, false, !sync
 	return nil
 }
 

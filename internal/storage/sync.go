@@ -123,5 +123,5 @@ func (l *Log) syncFiles(work syncWork) error {
 func (l *Log) syncEpochs() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.epochs.persist(&l.place, true)
+	return l.epochs.persist(&l.place, true, l.end.Load())
 }

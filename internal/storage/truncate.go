@@ -143,7 +143,7 @@ func (l *Log) restartAt(offset int64) error {
 	l.publishUnstable()
 	l.changed(0)
 	l.epochs.clear()
-	if err := l.epochs.persist(&l.place, false); err != nil {
+	if err := l.epochs.persist(&l.place, false, maxOffset); err != nil {
 		return l.storageError("truncate", err)
 	}
 	return nil
