@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/barnabas-mq/barnabas/internal/vfs"
@@ -19,6 +20,8 @@ import (
 // from a power cut must not make the next start believe that the cut did not happen. So it needs no sync either: a power
 // cut that loses it changes the boot id as well. It names the directory's inode too, since a copy of a live directory
 // is as torn as after a power cut.
+//
+// A last line keeps the broker epoch, so that a broker whose process was killed can register as one that has lost nothing.
 const (
 	bootVersion   = "1"
 	kernelBootID  = "/proc/sys/kernel/random/boot_id"
@@ -46,21 +49,47 @@ func (d *Dir) bootMark() []byte {
 	return fmt.Appendf(nil, "%s\n%s\n%s\n", bootVersion, id, inode(info))
 }
 
-func (d *Dir) sameBoot() bool {
+// readBoot says whether the machine has not restarted since the directory was last in order, and under which epoch its broker was
+// registered then.
+func (d *Dir) readBoot() (same bool, brokerEpoch int64) {
 	mark := d.bootMark()
 	if mark == nil {
-		return false
+		return false, unknownBrokerEpoch
 	}
 	b, err := vfs.ReadFile(d.disk, filepath.Join(d.o.Path, bootName))
-	return err == nil && bytes.Equal(b, mark)
+	if err != nil {
+		return false, unknownBrokerEpoch
+	}
+	rest, same := bytes.CutPrefix(b, mark)
+	if !same {
+		return false, unknownBrokerEpoch
+	}
+	epoch, err := strconv.ParseInt(strings.TrimSpace(string(rest)), 10, 64)
+	if err != nil {
+		epoch = unknownBrokerEpoch
+	}
+	return true, epoch
+}
+
+// Registered keeps the epoch under which this process's broker is registered from now on: Start tells it to the next one.
+func (d *Dir) Registered(brokerEpoch int64) {
+	d.bootMu.Lock()
+	d.brokerEpoch = brokerEpoch
+	d.bootMu.Unlock()
+	if d.start.SameBoot || d.unrecovered.Load() == 0 {
+		d.rememberBoot()
+	}
 }
 
 // rememberBoot is optional: without it the next start scans more than it needs to.
 func (d *Dir) rememberBoot() {
+	d.bootMu.Lock()
+	defer d.bootMu.Unlock()
 	mark := d.bootMark()
 	if mark == nil || d.failed() != nil {
 		return
 	}
+	mark = fmt.Appendf(mark, "%d\n", d.brokerEpoch)
 	if err := vfs.WriteFileAtomic(d.disk, filepath.Join(d.o.Path, bootName), mark, false); err != nil {
 		d.log.Warn("cannot note the boot id: a crash will be treated as a power cut", "error", err)
 	}
@@ -68,6 +97,8 @@ func (d *Dir) rememberBoot() {
 
 // forgetBoot makes the next start read everything back from the disk's own copy of the truth.
 func (d *Dir) forgetBoot() {
+	d.bootMu.Lock()
+	defer d.bootMu.Unlock()
 	err := d.disk.Remove(filepath.Join(d.o.Path, bootName))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		d.log.Warn("cannot remove the boot id: restart the machine before the broker", "error", err)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/barnabas-mq/barnabas/internal/storage"
 )
 
 // closeWorkers close logs side by side; each may wait for a sync.
@@ -65,20 +67,10 @@ func (d *Dir) close(ctx context.Context) error {
 func (d *Dir) closeLogs(ctx context.Context) (*manifest, error) {
 	entries := d.entries(func(*entry) bool { return true })
 	slices.SortFunc(entries, func(a, b *entry) int { return compareKeys(a.key, b.key) })
-	if unflushed := countUnflushed(entries); unflushed > d.o.syncAllAbove && ctx.Err() == nil {
-		d.syncDisk()
-	}
+	c := closing{d: d, ctx: ctx, ends: d.syncedEnds(ctx, entries)}
 	m := &manifest{nonce: d.o.NewID(), entries: make([]manifestEntry, len(entries))}
-	var trouble atomic.Pointer[error]
-	parallel(closeWorkers, indexes(len(entries)), func(i int) {
-		inOrder := ctx.Err() == nil && trouble.Load() == nil && d.failed() == nil
-		err := d.closeEntry(entries[i], inOrder, &m.entries[i])
-		if err != nil {
-			err = fmt.Errorf("%s: %w", entries[i].key, err)
-			trouble.CompareAndSwap(nil, &err)
-		}
-	})
-	if err := trouble.Load(); err != nil {
+	parallel(closeWorkers, indexes(len(entries)), func(i int) { c.closeEntry(entries[i], i, &m.entries[i]) })
+	if err := c.trouble.Load(); err != nil {
 		return nil, *err
 	}
 	if err := d.failed(); err != nil {
@@ -86,6 +78,40 @@ func (d *Dir) closeLogs(ctx context.Context) (*manifest, error) {
 	}
 	m.entries = slices.DeleteFunc(m.entries, func(e manifestEntry) bool { return e.topic == "" })
 	return m, d.settleAll(entries)
+}
+
+// closing is the closing of all logs side by side.
+type closing struct {
+	d       *Dir
+	ctx     context.Context
+	ends    []int64 // of each log that one sync of the whole disk has made durable up to its end; nil: none has
+	trouble atomic.Pointer[error]
+}
+
+const notSynced = -1
+
+// syncedEnds has many logs write what they hold, and syncs the disk once: file by file it takes a disk many times as long,
+// even where nothing is left to write. It returns nil if they are few, or if that cannot be relied on: then each log syncs
+// its own files.
+func (d *Dir) syncedEnds(ctx context.Context, entries []*entry) []int64 {
+	if countUnflushed(entries) < d.o.syncAllAbove {
+		return nil
+	}
+	ends := make([]int64, len(entries))
+	parallel(closeWorkers, indexes(len(entries)), func(i int) {
+		ends[i] = notSynced
+		l := entries[i].opened.Load()
+		if l == nil || ctx.Err() != nil || d.failed() != nil {
+			return
+		}
+		if end, err := l.Finish(); err == nil { // an error comes again when it is closed
+			ends[i] = end
+		}
+	})
+	if ctx.Err() != nil || !d.syncDisk() {
+		return nil
+	}
+	return ends
 }
 
 func countUnflushed(entries []*entry) (n int) {
@@ -122,7 +148,19 @@ func (d *Dir) settleAll(entries []*entry) error {
 }
 
 // closeEntry closes one log and fills in its line of the manifest.
-func (d *Dir) closeEntry(e *entry, inOrder bool, line *manifestEntry) error {
+func (c *closing) closeEntry(e *entry, i int, line *manifestEntry) {
+	inOrder := c.ctx.Err() == nil && c.trouble.Load() == nil && c.d.failed() == nil
+	synced := int64(notSynced)
+	if c.ends != nil {
+		synced = c.ends[i]
+	}
+	if err := c.d.closeEntry(e, inOrder, synced, line); err != nil {
+		err = fmt.Errorf("%s: %w", e.key, err)
+		c.trouble.CompareAndSwap(nil, &err)
+	}
+}
+
+func (d *Dir) closeEntry(e *entry, inOrder bool, synced int64, line *manifestEntry) error {
 	d.takeHighWatermark(e) // before the lock: who is asked may be waiting for it
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -138,8 +176,13 @@ func (d *Dir) closeEntry(e *entry, inOrder bool, line *manifestEntry) error {
 	case l != nil:
 		damagedAt, _ := l.Damaged()
 		line.offline = damagedAt >= 0
-		state, err := d.release(e, inOrder)
-		if err == nil && inOrder && !e.settled.Load() {
+		state, err := d.releaseWith(e, func() (storage.ManifestEntry, error) {
+			if inOrder && synced != notSynced {
+				return l.CloseSynced(synced)
+			}
+			return l.Close(inOrder)
+		}, inOrder)
+		if err == nil && inOrder && synced == notSynced && !e.settled.Load() {
 			err = d.settleFolder(e)
 		}
 		if err != nil {

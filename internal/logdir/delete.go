@@ -46,7 +46,7 @@ func (d *Dir) setAside(k key, id [16]byte, suffix string) error {
 // closing it is only worth a line.
 func (d *Dir) renameAway(e *entry, suffix string) error {
 	d.cleaner.stop(e)
-	if _, err := d.release(e, false); err != nil {
+	if err := d.release(e); err != nil {
 		d.log.Warn("closing a log that is being given up", "partition", e.key.String(), "error", err)
 	}
 	unique := d.o.NewID()

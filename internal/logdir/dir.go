@@ -79,6 +79,7 @@ type Options struct {
 	withoutHousekeeping   bool // tests: nothing happens by itself
 	reserveFileBytes      int64
 	syncAllAbove          int
+	syncWhole             func() error // in place of the system's
 	withoutReserveRelease bool
 }
 
@@ -95,6 +96,7 @@ type Dir struct {
 	disk   vfs.FS // o.FS within the limit of DiskCalls
 	log    *slog.Logger
 	lock   io.Closer
+	whole  *wholeDisk      // nil where there is no such thing
 	ctx    context.Context // ends when Close begins
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
@@ -107,6 +109,9 @@ type Dir struct {
 	byLog    map[*storage.Log]*entry
 	stale    map[key]struct{} // gone, but still in a checkpoint on disk
 	closed   bool
+
+	bootMu      sync.Mutex // guards brokerEpoch, and the boot file, which is written under it
+	brokerEpoch int64      // as Registered told; before, -1
 
 	written     writtenCheckpoints
 	flusher     *flusher
@@ -121,7 +126,7 @@ type Dir struct {
 // Start tells how the directory was left.
 type Start struct {
 	Clean       bool  // the last owner stopped in order
-	BrokerEpoch int64 // the epoch in its marker, -1 if unknown
+	BrokerEpoch int64 // under which its broker was registered, -1 if unknown
 	SameBoot    bool  // the machine has not restarted since we last had the directory
 }
 
@@ -148,7 +153,7 @@ func newDir(o Options) (*Dir, error) {
 	d := &Dir{
 		o: o, disk: limitFS(o.FS, o.DiskCalls), log: o.Logger.With("dir", o.Path),
 		logs: map[key]*entry{}, byLog: map[*storage.Log]*entry{}, stale: map[key]struct{}{},
-		recovered: make(chan struct{}),
+		recovered: make(chan struct{}), brokerEpoch: unknownBrokerEpoch,
 	}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.flusher = newFlusher(d)

@@ -112,14 +112,21 @@ func (d *Dir) adopt(e *entry, l *storage.Log) {
 	e.opened.Store(l)
 }
 
-// release closes the entry's log, if it is open, and remembers what checkpoints want to know. e.mu is held.
-func (d *Dir) release(e *entry, clean bool) (storage.ManifestEntry, error) {
-	l := e.opened.Swap(nil)
+// release closes the entry's log, if it is open, without care for what it wrote last. e.mu is held.
+func (d *Dir) release(e *entry) error {
+	l := e.opened.Load()
 	if l == nil {
-		return storage.ManifestEntry{}, nil
+		return nil
 	}
+	_, err := d.releaseWith(e, func() (storage.ManifestEntry, error) { return l.Close(false) }, false)
+	return err
+}
+
+// releaseWith closes the entry's log, which is open, and remembers what checkpoints want to know. e.mu is held.
+func (d *Dir) releaseWith(e *entry, closeLog func() (storage.ManifestEntry, error), clean bool) (storage.ManifestEntry, error) {
+	l := e.opened.Swap(nil)
 	start, flushed := l.StartOffset(), l.FlushedOffset()
-	m, err := l.Close(clean)
+	m, err := closeLog()
 	if clean && err == nil {
 		start, flushed = m.StartOffset, m.FlushedOffset
 	}

@@ -69,14 +69,19 @@ func (d *Dir) lockDirectory() error {
 		return err
 	}
 	d.lock = lock
-	return nil
+	d.whole, err = openWholeDisk(d.o.FS, d.o.Path)
+	return err
 }
 
 func (d *Dir) unlock() error {
 	if d.lock == nil {
 		return nil
 	}
-	return d.lock.Close()
+	err := d.lock.Close()
+	if d.whole != nil {
+		err = errors.Join(err, d.whole.close())
+	}
+	return err
 }
 
 // readStart learns how the directory was left: by whom, whether in order, and under which boot.
@@ -85,7 +90,11 @@ func (d *Dir) readStart() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", cleanShutdownName, err)
 	}
-	d.start.Clean, d.start.BrokerEpoch, d.start.SameBoot = clean, unknownBrokerEpoch, d.sameBoot()
+	d.start.Clean = clean
+	d.start.SameBoot, d.start.BrokerEpoch = d.readBoot()
+	if clean {
+		d.start.BrokerEpoch = unknownBrokerEpoch // unless the marker says: a Kafka may have been here since
+	}
 	if marker.BrokerEpoch != nil {
 		d.start.BrokerEpoch = *marker.BrokerEpoch
 	}

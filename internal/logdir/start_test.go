@@ -55,6 +55,31 @@ func TestAfterACrashTheBootTellsAProcessThatDiedFromAPowerCut(t *testing.T) {
 	mustClose(t, d)
 }
 
+func TestABrokerWhoseProcessWasKilledIsKnownByItsEpoch(t *testing.T) {
+	disk := vfs.NewMem()
+	d := mustOpen(t, options(disk, "/data"))
+	mustCreate(t, d, "orders", 0, orders)
+	d.Registered(7)
+	d.abandon()
+
+	killed := disk.Kill()
+	d = mustOpen(t, options(killed, "/data"))
+	if s := d.Start(); s.Clean || !s.SameBoot || s.BrokerEpoch != 7 {
+		t.Errorf("the process died: %+v", s)
+	}
+	<-d.Recovered()
+	d.Registered(8)
+	d.abandon()
+
+	o := options(killed.Kill(), "/data")
+	o.BootID = "boot-2"
+	d = mustOpen(t, o)
+	if s := d.Start(); s.SameBoot || s.BrokerEpoch != -1 {
+		t.Errorf("the machine restarted: %+v", s)
+	}
+	d.abandon()
+}
+
 func TestACrashDuringRecoveryDoesNotMakeThePowerCutForgotten(t *testing.T) {
 	disk := vfs.NewMem()
 	d := mustOpen(t, options(disk, "/data"))

@@ -1,7 +1,6 @@
 package logdir
 
 import (
-	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -9,17 +8,27 @@ import (
 	"github.com/barnabas-mq/barnabas/internal/vfs"
 )
 
-// syncDisk writes out all of the disk's dirty pages ahead of the logs' own syncs, which alone decide what is durable: so
-// its errors need no answer here, each file's sync reports them again.
-func (d *Dir) syncDisk() {
-	if d.o.FS != vfs.OS() {
-		return
+// wholeDisk syncs the disk that the directory is on. The descriptor is opened before anything is written: a failure to write
+// back since then, of whichever file, is an error of its next syncfs.
+type wholeDisk struct{ root *os.File }
+
+func openWholeDisk(fsys vfs.FS, path string) (*wholeDisk, error) {
+	if fsys != vfs.OS() || !syncfsTells() {
+		return nil, nil
 	}
-	f, err := os.Open(d.o.Path)
-	if err == nil {
-		err = errors.Join(unix.Syncfs(int(f.Fd())), f.Close())
-	}
+	root, err := os.Open(path)
 	if err != nil {
-		d.log.Warn("syncfs", "error", err)
+		return nil, err
 	}
+	return &wholeDisk{root}, nil
+}
+
+func (w *wholeDisk) sync() error { return unix.Syncfs(int(w.root.Fd())) }
+
+func (w *wholeDisk) close() error { return w.root.Close() }
+
+// syncfsTells says whether this kernel's syncfs reports what could not be written.
+func syncfsTells() bool {
+	var name unix.Utsname
+	return unix.Uname(&name) == nil && tellsFailures(unix.ByteSliceToString(name.Release[:]))
 }

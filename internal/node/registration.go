@@ -98,6 +98,9 @@ func (r *registration) register(ctx context.Context) error {
 		return err
 	}
 	r.epoch.Store(resp.BrokerEpoch)
+	for _, dir := range r.node.dirs {
+		dir.Registered(resp.BrokerEpoch)
+	}
 	return nil
 }
 
