@@ -81,48 +81,48 @@ func (m *Manager) assign(t *meta.Topic, partitions []int32, held map[place]holdi
 	for _, index := range partitions {
 		state := t.Partitions[index]
 		mine := slices.Contains(state.Replicas, m.o.NodeID)
-		p := m.replica(t, index, mine)
-		if p == nil {
-			continue
-		}
-		if !mine {
+		switch p := m.replica(t.ID, index); {
+		case p != nil && !mine:
 			m.leave(p)
-			continue
-		}
-		if p.assigned == nil {
+		case p != nil:
+			p.take(state)
+		case mine:
 			at := place{t.Name, index}
-			if h, ok := held[at]; ok && (h.id == t.ID || h.id == [16]byte{}) {
-				p.dir, p.heldID = h.dir, h.id
+			h, ok := held[at]
+			if ok && (h.id == t.ID || h.id == [16]byte{}) {
 				delete(held, at)
 			} else {
-				p.dir = m.choose(state)
+				h = holding{dir: m.choose(state)}
 			}
+			p = &Partition{Index: index, manager: m, dir: h.dir, heldID: h.id, epoch: -1, assigned: state}
+			m.add(t, p)
 			opening = append(opening, p)
 		}
-		p.take(state)
 	}
 	return opening
 }
 
-// replica finds a replica, or makes an empty one if it is ours.
-func (m *Manager) replica(t *meta.Topic, index int32, mine bool) *Partition {
+// replica finds a replica held here, or nil.
+func (m *Manager) replica(topic meta.ID, index int32) *Partition {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if t := m.byID[topic]; t != nil {
+		return t.partitions[index]
+	}
+	return nil
+}
+
+// add shows a new replica to everybody.
+func (m *Manager) add(t *meta.Topic, p *Partition) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	topic := m.byID[t.ID]
-	if topic == nil {
-		if !mine {
-			return nil
-		}
-		topic = &Topic{Name: t.Name, ID: t.ID, partitions: make(map[int32]*Partition, len(t.Partitions))}
-		topic.settings.Store(m.o.Settings(m.image.Load(), t.Name))
-		m.byID[t.ID], m.byName[t.Name] = topic, topic
+	p.topic = m.byID[t.ID]
+	if p.topic == nil {
+		p.topic = &Topic{Name: t.Name, ID: t.ID, partitions: make(map[int32]*Partition, len(t.Partitions))}
+		p.topic.settings.Store(m.o.Settings(m.image.Load(), t.Name))
+		m.byID[t.ID], m.byName[t.Name] = p.topic, p.topic
 	}
-	p := topic.partitions[index]
-	if p == nil && mine {
-		p = &Partition{Index: index, manager: m, topic: topic, epoch: -1}
-		topic.partitions[index] = p
-	}
-	return p
+	p.topic.partitions[p.Index] = p
 }
 
 // choose finds the data directory for a new replica: the one that the controller named, else the emptiest.
@@ -148,7 +148,8 @@ func (p *Partition) take(state *meta.Partition) {
 	}
 }
 
-// act leads or follows as was last assigned.
+// act leads or follows as was last assigned. Whoever assigns, or opens the log, calls it; so it may run twice at a time,
+// and what is not the newest state any more is left to the other call.
 func (p *Partition) act() {
 	p.mu.Lock()
 	state := p.assigned
@@ -197,22 +198,37 @@ func (m *Manager) recovering() bool {
 }
 
 func (m *Manager) openOne(p *Partition) {
+	p.mu.Lock()
+	gone := p.gone
+	p.mu.Unlock()
+	if gone != nil {
+		return
+	}
 	log, err := p.openLog()
 	p.mu.Lock()
-	gone := p.gone != nil
+	gone = p.gone
+	again := p.offline != nil
 	if err != nil {
 		p.offline = err
 	} else {
-		p.log = log
+		p.log, p.offline = log, nil
 		p.highWatermark.Store(min(max(p.dir.CheckpointedHighWatermark(p.topic.Name, p.Index), log.StartOffset()), log.EndOffset()))
 		log.SetHighWatermark(p.highWatermark.Load())
 	}
 	p.mu.Unlock()
-	if err != nil && !gone {
-		m.o.Logger.Error("partition is offline: its log could not be opened", "partition", p.String(), "error", err)
-	}
-	if gone {
+	switch {
+	case errors.Is(gone, kerr.UnknownTopicOrPartition):
+		m.discard(p) // It was deleted before its log was there to be.
 		return
+	case gone != nil:
+		return
+	case err != nil && !again:
+		m.o.Logger.Error("partition is offline: its log could not be opened", "partition", p.String(), "error", err)
+	case err == nil && again:
+		m.o.Logger.Info("partition is online again", "partition", p.String())
+	}
+	if passing(err) {
+		m.retryLater(p)
 	}
 	p.act()
 }
@@ -261,7 +277,11 @@ func (m *Manager) leave(p *Partition) {
 
 func (m *Manager) erase(p *Partition) {
 	gone := fmt.Errorf("partition %s was deleted: %w", p, kerr.UnknownTopicOrPartition)
-	p.stop(-1, gone, gone)
+	p.stop(gone)
+	m.discard(p)
+}
+
+func (m *Manager) discard(p *Partition) {
 	if err := p.dir.Delete(p.topic.Name, p.Index, p.topic.ID); err != nil && !errors.Is(err, kerr.UnknownTopicOrPartition) {
 		m.o.Logger.Error("a deleted partition's log stays on disk", "partition", p.String(), "error", err)
 	}

@@ -6,6 +6,7 @@
 package replica
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -35,7 +36,10 @@ type Manager struct {
 	// applied says that Apply was called; only Apply uses it.
 	applied bool
 
-	background sync.WaitGroup // logs being opened while a directory recovers
+	background sync.WaitGroup  // logs being opened while a directory recovers, or again
+	life       context.Context //nolint:containedctx // The manager's own life.
+	end        context.CancelFunc
+	retries    retries
 
 	mu     sync.RWMutex
 	byName map[string]*Topic
@@ -45,6 +49,7 @@ type Manager struct {
 // New makes a manager that holds nothing until Apply.
 func New(o Options) *Manager {
 	m := &Manager{o: o, byName: make(map[string]*Topic), byID: make(map[[16]byte]*Topic)}
+	m.life, m.end = context.WithCancel(context.Background())
 	m.image.Store(meta.Empty())
 	return m
 }
@@ -124,10 +129,11 @@ func (m *Manager) HighWatermark(topic string, partition int32) int64 {
 // Close ends every wait with NOT_LEADER_OR_FOLLOWER, so that clients look elsewhere; nothing is appended afterwards.
 // The data directories are closed by whoever opened them, and Wait is called after that.
 func (m *Manager) Close() {
+	m.end()
 	m.Topics(func(_ *Topic, partitions []*Partition) bool {
 		for _, p := range partitions {
 			closing := fmt.Errorf("partition %s: the broker is stopping: %w", p, kerr.NotLeaderForPartition)
-			p.stop(-1, closing, closing)
+			p.stop(closing)
 		}
 		return true
 	})

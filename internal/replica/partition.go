@@ -107,6 +107,10 @@ func (p *Partition) leading(expected int32) (*leader, error) {
 // reaches the disk with its first append.
 func (p *Partition) lead(self int32, state *meta.Partition) {
 	p.mu.Lock()
+	if state != p.assigned {
+		p.mu.Unlock()
+		return
+	}
 	if p.log == nil || p.gone != nil {
 		p.epoch = state.LeaderEpoch
 		p.mu.Unlock()
@@ -155,21 +159,32 @@ func (p *Partition) takeParked() []parked {
 
 // follow ends this broker's leadership: who waits is told to look for the new leader.
 func (p *Partition) follow(state *meta.Partition) {
-	p.stop(state.LeaderEpoch, fmt.Errorf("partition %s: %w", p, kerr.NotLeaderForPartition), nil)
+	p.mu.Lock()
+	if state != p.assigned {
+		p.mu.Unlock()
+		return
+	}
+	p.epoch = state.LeaderEpoch
+	free := p.resign()
+	p.mu.Unlock()
+	settle(free, fmt.Errorf("partition %s: %w", p, kerr.NotLeaderForPartition))
 }
 
-// stop ends leadership at an epoch; gone, when not nil, is what the replica answers from now on.
-func (p *Partition) stop(epoch int32, why, gone error) {
+// stop ends the replica: gone is what it answers from now on, and who waits is told.
+func (p *Partition) stop(gone error) {
 	p.mu.Lock()
+	p.gone = gone
+	free := p.resign()
+	p.mu.Unlock()
+	settle(free, gone)
+}
+
+// resign ends leadership and the long polls. It returns who waits for a commit. The caller holds mu.
+func (p *Partition) resign() []parked {
 	free := p.takeParked()
 	p.leader = nil
-	p.epoch = max(p.epoch, epoch)
-	if gone != nil {
-		p.gone = gone
-	}
 	p.watches.fire()
-	p.mu.Unlock()
-	settle(free, why)
+	return free
 }
 
 // advance moves the high watermark to where the in-sync set stands and wakes readers. It returns the waits that are
