@@ -85,7 +85,9 @@ func (r *recovery) findEnd() error {
 	case r.checkpoint.SameBoot:
 		r.scanned = last
 	default:
-		for r.scanned = last; r.scanned > 0 && r.list[r.scanned].base > r.checkpoint.RecoveryPoint; r.scanned-- {
+		// A segment that ends where what is durable ends may have been completed since the last sync: its records are
+		// there, its indexes perhaps not.
+		for r.scanned = last; r.scanned > 0 && r.list[r.scanned].base >= r.checkpoint.RecoveryPoint; r.scanned-- {
 		}
 	}
 	for i := r.scanned; i < len(r.list); i++ {

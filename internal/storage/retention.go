@@ -36,7 +36,11 @@ func (l *Log) Housekeep(now time.Time) (Housekeeping, error) {
 	if l.producers != nil {
 		expireMs = l.producers.expire(nowMs, settings.ProducerExpirationMs)
 	}
-	if n := l.retained(settings, nowMs); n > 0 {
+	n, err := l.retained(settings, nowMs)
+	if err != nil {
+		return result, l.storageError("retention", err)
+	}
+	if n > 0 {
 		if err := l.dropFirst(n, &result); err != nil {
 			return result, l.storageError("retention", err)
 		}
@@ -45,10 +49,11 @@ func (l *Log) Housekeep(now time.Time) (Housekeeping, error) {
 	return result, nil
 }
 
-// retained returns how many of the oldest segments retention gives up. It needs no file.
-func (l *Log) retained(settings *Settings, nowMs int64) int {
+// retained returns how many of the oldest segments retention gives up. It needs files only of segments whose largest
+// timestamp nobody has asked for since an unclean stop: that of the file may be older than the records by any time.
+func (l *Log) retained(settings *Settings, nowMs int64) (n int, err error) {
 	infos := l.infos()
-	n, total := 0, int64(0)
+	total := int64(0)
 	for _, s := range infos {
 		total += s.Size
 	}
@@ -62,13 +67,34 @@ func (l *Log) retained(settings *Settings, nowMs int64) int {
 		}
 		deleted := !last && l.start.Load() >= end
 		tooMuch := settings.Delete && settings.RetentionBytes >= 0 && total-s.Size >= settings.RetentionBytes
-		tooOld := settings.Delete && settings.RetentionMs >= 0 && nowMs-s.largestTimestamp() > settings.RetentionMs
+		tooOld := false
+		if settings.Delete && settings.RetentionMs >= 0 {
+			if s, err = l.dated(i, s); err != nil {
+				return 0, err
+			}
+			tooOld = nowMs-s.largestTimestamp() > settings.RetentionMs
+		}
 		if !deleted && !tooMuch && !tooOld {
 			break
 		}
 		n, total = i+1, total-s.Size
 	}
-	return n
+	return n, nil
+}
+
+// dated returns what is known of a segment, with its largest timestamp read from the index if that was not known.
+func (l *Log) dated(i int, s SegmentInfo) (SegmentInfo, error) {
+	if s.MaxTimestamp >= 0 || s.Size == 0 {
+		return s, nil
+	}
+	list, err := l.listLocked()
+	if err != nil {
+		return s, err
+	}
+	if err := list[i].load(); err != nil {
+		return s, err
+	}
+	return list[i].info(), nil
 }
 
 // largestTimestamp is that of the records, or, if they have none, of the file.
