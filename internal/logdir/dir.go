@@ -53,6 +53,9 @@ type Options struct {
 	Files     *storage.Files
 	// Settings of a topic, current at the time of the call. Must not call the directory.
 	Settings func(topic string) *storage.Settings
+	// SettingsKnown is closed once Settings knows every topic's configs. Recovery waits for it: by a broker's defaults a
+	// compacted log would be cut at the first gap that compaction left. nil: they are known.
+	SettingsKnown <-chan struct{}
 	// HighWatermark of a partition for its checkpoint, negative if it has none to tell. nil: checkpoints keep what
 	// they hold.
 	HighWatermark func(topic string, partition int32) int64
@@ -101,6 +104,8 @@ type Dir struct {
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
 	start  startUp
+
+	refreshing sync.Mutex // see refresh; guards nothing else
 
 	mu       sync.RWMutex // guards the fields below
 	identity Identity
@@ -269,11 +274,20 @@ func (d *Dir) claim(e *entry) {
 	if e.claimed.Load() || !e.claimed.CompareAndSwap(false, true) {
 		return
 	}
-	if l := e.opened.Load(); l != nil { // recovered by the settings of that time
-		l.SetSettings(d.o.Settings(e.topic))
-	}
+	d.refresh(e)
 	d.keeper.claimed(e)
 	d.cleaner.dirtied(e)
+}
+
+// refresh gives an open log its topic's settings as they are now. Whoever opens a log calls it after others can see the log,
+// and whoever has new settings after they are there, so that a change amid a long recovery is not missed; one at
+// a time, so that an older answer does not come last.
+func (d *Dir) refresh(e *entry) {
+	d.refreshing.Lock()
+	defer d.refreshing.Unlock()
+	if l := e.opened.Load(); l != nil {
+		l.SetSettings(d.o.Settings(e.topic))
+	}
 }
 
 // CheckpointedHighWatermark is what the directory last knew of a partition's high watermark, 0 if nothing.
@@ -289,11 +303,8 @@ func (d *Dir) CheckpointedHighWatermark(topic string, partition int32) int64 {
 // SettingsChanged tells that Options.Settings has other answers for a topic: its open logs get them, and retention and
 // cleaning look at them soon.
 func (d *Dir) SettingsChanged(topic string) {
-	settings := d.o.Settings(topic)
 	for _, e := range d.entries(func(e *entry) bool { return e.topic == topic && e.claimed.Load() }) {
-		if l := e.opened.Load(); l != nil {
-			l.SetSettings(settings)
-		}
+		d.refresh(e)
 		d.keeper.dirtied(e)
 		d.keeper.retainAt(e, d.o.Now())
 	}

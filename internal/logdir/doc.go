@@ -21,5 +21,5 @@
 // # Locks
 //
 // Dir.mu guards the table of logs and is held for memory only. entry.mu is held while one log is opened, created,
-// deleted or closed, disk included. Nested: entry.mu, then Dir.mu. flusher.mu, keeper.mu and reserve's atomics nest inside both and call nobody.
+// deleted or closed, disk included. Nested: entry.mu, then Dir.refreshing, then Dir.mu. flusher.mu, keeper.mu and reserve's atomics nest inside both and call nobody.
 package logdir

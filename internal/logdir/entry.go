@@ -110,6 +110,7 @@ func (d *Dir) adopt(e *entry, l *storage.Log) {
 	d.byLog[l] = e
 	d.mu.Unlock()
 	e.opened.Store(l)
+	d.refresh(e)
 }
 
 // release closes the entry's log, if it is open, without care for what it wrote last. e.mu is held.

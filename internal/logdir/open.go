@@ -245,12 +245,28 @@ func (d *Dir) recoverAll() {
 		"workers", d.o.RecoveryThreads)
 	d.tasks.Go(func() {
 		defer close(d.recovered)
+		if !d.awaitSettings() {
+			return
+		}
 		parallel(d.o.RecoveryThreads, waiting, func(e *entry) {
 			if d.ctx.Err() == nil {
 				_, _ = d.openEntry(e) // logged there, and told to whoever asks for that log
 			}
 		})
 	})
+}
+
+// awaitSettings waits until topics' settings are known, and reports whether that came before Close.
+func (d *Dir) awaitSettings() bool {
+	if d.o.SettingsKnown == nil {
+		return true
+	}
+	select {
+	case <-d.o.SettingsKnown:
+		return true
+	case <-d.ctx.Done():
+		return false
+	}
 }
 
 // checked counts an entry that has come through its recovery. One that is offline does not: as long as it is here, a

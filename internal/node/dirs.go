@@ -41,6 +41,7 @@ func (n *Node) dirOptions(path string) logdir.Options {
 		Settings: func(topic string) *storage.Settings {
 			return n.live.topicSettings(n.imageForSettings(), topic).Storage
 		},
+		SettingsKnown: n.settingsKnown,
 		HighWatermark: func(topic string, partition int32) int64 {
 			if n.replicas == nil {
 				return -1

@@ -60,6 +60,9 @@ type Node struct {
 	requests     *admin.Requests
 	admin        *admin.Server // nil: not served
 	serving      atomic.Bool
+	// settingsKnown is closed when the first image, of all that was committed before the start, has been acted on.
+	settingsKnown     chan struct{}
+	settingsKnownOnce sync.Once
 
 	failOnce sync.Once
 	failed   chan error              // the first failure that ends the process
@@ -75,6 +78,8 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 		options: o, logger: o.Logger, nodeID: config.NodeID.Of(o.Values), started: time.Now(),
 		incarnation: newID(),
 		failed:      make(chan error, 1),
+
+		settingsKnown: make(chan struct{}),
 	}
 	n.live = newLive(n.nodeID, o.Values)
 	ctx, n.abort = context.WithCancelCause(ctx)
@@ -108,6 +113,7 @@ func Run(ctx context.Context, o Options, ready func(*Node)) error {
 		n.logger.Info("stopping")
 	case err = <-n.failed:
 		n.logger.Error("stopping: the node cannot go on", "error", err)
+		n.giveUp()
 	}
 	timeout := config.Millis(config.ShutdownTimeoutMs, n.live.values())
 	stop, cancel := context.WithTimeout(context.Background(), timeout)
@@ -121,6 +127,13 @@ func (n *Node) fail(err error) {
 		n.failed <- err
 		n.abort(err)
 	})
+}
+
+// giveUp ends every wait for what a node that failed can no longer promise: else the stop would wait for requests that
+// nothing will ever answer.
+func (n *Node) giveUp() {
+	n.controller.resign()
+	n.replicas.Close()
 }
 
 // Stop stops everything in order: no new requests, answers to those under way, then the logs, closed clean. What ctx
@@ -220,6 +233,7 @@ func (n *Node) act(image *meta.Image, d meta.Delta) {
 		n.server.SetLimits(limits)
 	}
 	n.replicas.Apply(image, d)
+	n.settingsKnownOnce.Do(func() { close(n.settingsKnown) })
 	n.coordinate(image, d)
 }
 
