@@ -123,18 +123,9 @@ func (n *Node) createTopic(ctx context.Context, topic kmsg.CreateTopicsRequestTo
 	return nil
 }
 
-// coordinate takes and lets go of the shards of __consumer_offsets.
-func (n *Node) coordinate(image *meta.Image, d meta.Delta) {
-	for _, t := range d.Created {
-		if t.Name == coordinator.Topic {
-			n.coordinateAll(t, nil)
-		}
-	}
-	for _, c := range d.Changed {
-		if c.New.Name == coordinator.Topic {
-			n.coordinateAll(c.New, c.Old)
-		}
-	}
+// coordinate takes and lets go of the shards of __consumer_offsets. Those of a topic that is gone go first: another one of
+// the name may be there already.
+func (n *Node) coordinate(d meta.Delta) {
 	var deleted []group.Topic
 	for _, t := range d.Deleted {
 		if t.Name == coordinator.Topic {
@@ -147,6 +138,16 @@ func (n *Node) coordinate(image *meta.Image, d meta.Delta) {
 	}
 	if len(deleted) > 0 {
 		n.groups.TopicsDeleted(deleted)
+	}
+	for _, t := range d.Created {
+		if t.Name == coordinator.Topic {
+			n.coordinateAll(t, nil)
+		}
+	}
+	for _, c := range d.Changed {
+		if c.New.Name == coordinator.Topic {
+			n.coordinateAll(c.New, c.Old)
+		}
 	}
 }
 

@@ -234,7 +234,7 @@ func (n *Node) act(image *meta.Image, d meta.Delta) {
 	}
 	n.replicas.Apply(image, d)
 	n.settingsKnownOnce.Do(func() { close(n.settingsKnown) })
-	n.coordinate(image, d)
+	n.coordinate(d)
 }
 
 // imageForSettings is the newest image that settings can be resolved by.
