@@ -11,8 +11,11 @@ import (
 )
 
 const (
-	// heldLimit is how many bytes of answers may be held back while further requests are buffered.
-	heldLimit = 64 << 10
+	// heldLimit is how many bytes of answers may be held back while further requests are there, heldForLimit how many
+	// bytes of requests they may answer: a write for each costs more than a small request does, but the client is not
+	// to run out of requests in flight while the broker works on those that it has.
+	heldLimit    = 64 << 10
+	heldForLimit = 256 << 10
 	// answerSize is the buffer that small answers share.
 	answerSize = 1 << 10
 
@@ -109,6 +112,7 @@ func (c *conn) answer(a *answer) error {
 	err := a.result.Close
 	if err == nil && !a.result.None {
 		served.Out, err = c.encode(a)
+		c.heldFor += a.in
 	}
 	served.Failed = err != nil
 	served.Duration = time.Since(a.request.Received)
@@ -119,7 +123,7 @@ func (c *conn) answer(a *answer) error {
 		}
 		return err
 	}
-	if c.out != nil && c.out.Len() >= heldLimit {
+	if c.out != nil && (c.out.Len() >= heldLimit || c.heldFor >= heldForLimit) {
 		return c.flush()
 	}
 	return nil
@@ -155,7 +159,7 @@ func (c *conn) flush() error {
 	if c.out == nil {
 		return nil
 	}
-	c.lastOut = c.out.Len()
+	c.lastOut, c.heldFor = c.out.Len(), 0
 	held := int64(cap(c.out.B))
 	if held <= freeAnswer {
 		held = 0

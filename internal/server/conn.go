@@ -36,6 +36,7 @@ type conn struct {
 	whenReadable func(fd uintptr) bool
 	out          *wire.Buffer // Answers that are held back; nil if there are none.
 	lastOut      int          // How much the last flush wrote: a guess at the next one's size.
+	heldFor      int          // The bytes of the requests that out answers.
 	// writeUntil is when the socket's write deadline is, so that it is not set anew for each small answer.
 	writeUntil time.Time
 
@@ -109,14 +110,20 @@ func (c *conn) serveAll() (err error) {
 			}
 			continue
 		}
-		if err := c.flushUnlessWriting(); err != nil {
-			return err
+		if !c.flushesWhenDry() {
+			if err := c.flushUnlessWriting(); err != nil {
+				return err
+			}
 		}
 		if c.isOver() {
 			c.state.to(stateDraining)
 			return nil
 		}
 		if err := c.fill(); err != nil {
+			// What was asked before the reading ended is answered, whatever ended it.
+			if failed := c.flushUnlessWriting(); failed != nil {
+				return failed
+			}
 			return c.endOfReading(err)
 		}
 	}

@@ -129,6 +129,57 @@ func TestHeldAnswersLeaveBeforeAnythingWaits(t *testing.T) {
 	c.expect(2, 3)
 }
 
+func TestHeldAnswersLeaveWhenTheClientPausesAmidAFrame(t *testing.T) {
+	c := open(t, Limits{}, api.Row{Key: 12, Max: 4, Handle: answerAtOnce}).dial()
+	c.send(heartbeat())
+	c.expect(1) // the connection has a buffer of the size of one request now
+	second, third := c.bytesOf(heartbeat()), c.bytesOf(heartbeat())
+	half := len(third) / 2
+	c.sendBytes(append(second, third[:half]...))
+	c.expect(2)
+	c.sendBytes(third[half:])
+	c.expect(3)
+}
+
+func TestWhatWasAskedBeforeATornEndIsAnswered(t *testing.T) {
+	c := open(t, Limits{}, api.Row{Key: 12, Max: 4, Handle: answerAtOnce}).dial()
+	c.sendBytes(append(c.bytesOf(heartbeat()), 0, 0, 0, 99, 0))
+	if err := c.socket.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	c.expect(1)
+	c.expectClosed()
+}
+
+func TestABusyProducerIsAnsweredBeforeTheBrokerHasDoneAllThatIsThere(t *testing.T) {
+	gone := make(chan struct{})
+	served := make(chan struct{}, 1000)
+	handle := func(b *api.Broker, r *api.Request) api.Result {
+		if len(served) == 20 {
+			<-gone // by now the first answers have come
+		}
+		served <- struct{}{}
+		return answerAtOnce(b, r)
+	}
+	c := open(t, Limits{}, api.Row{Key: 0, Max: 9, Handle: handle, Overlaps: true, Aliases: true}).dial()
+	var many []kmsg.Request
+	for range 21 {
+		many = append(many, produce(heldForLimit/4))
+	}
+	sent := make(chan struct{})
+	all := c.bytesOf(many...)
+	go func() {
+		defer close(sent)
+		_, _ = c.socket.Write(all)
+	}()
+	c.expect(1, 2, 3, 4)
+	close(gone)
+	for n := range int32(17) {
+		c.expect(5 + n)
+	}
+	<-sent
+}
+
 func TestAliasedBytesAreThereWhileTheHandlerRuns(t *testing.T) {
 	seen := make(chan int, 100)
 	c := open(t, Limits{}, api.Row{Key: 0, Max: 9, Aliases: true, Overlaps: true, Handle: func(b *api.Broker, r *api.Request) api.Result {

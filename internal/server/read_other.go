@@ -10,3 +10,6 @@ func (c *conn) read() (int, error) {
 
 // gone reports whether the peer has closed or reset the connection; here that shows only when it is used.
 func (c *conn) gone() bool { return false }
+
+// flushesWhenDry says that read does not know whether the socket has something to read before it waits for it.
+func (c *conn) flushesWhenDry() bool { return false }

@@ -8,6 +8,10 @@ import (
 	"syscall"
 )
 
+// flushesWhenDry says that read writes what is held back when the socket has nothing to read: then the client may wait
+// for it. While there is more to read, answers leave together.
+func (c *conn) flushesWhenDry() bool { return c.raw != nil }
+
 // read reads once. The buffer is taken when the socket is readable, not before.
 func (c *conn) read() (int, error) {
 	in := &c.incoming
@@ -28,7 +32,15 @@ func (c *conn) read() (int, error) {
 func (c *conn) tryRead(fd uintptr) bool {
 	in := &c.incoming
 	in.readInto(func(p []byte) (int, error) { return readDescriptor(int(fd), p) })
-	return !errors.Is(in.err, syscall.EAGAIN)
+	if !errors.Is(in.err, syscall.EAGAIN) {
+		return true
+	}
+	// What comes in while this writes is not missed: the wait that follows ends at once.
+	if err := c.flushUnlessWriting(); err != nil {
+		in.err = err
+		return true
+	}
+	return false
 }
 
 func readDescriptor(fd int, p []byte) (int, error) {
