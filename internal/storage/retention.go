@@ -150,7 +150,7 @@ func (l *Log) moveStart(offset int64) {
 		return
 	}
 	l.start.Store(offset)
-	l.highWatermark.Store(max(l.highWatermark.Load(), offset))
+	l.raiseHighWatermark(offset)
 	l.flushed.Store(max(l.flushed.Load(), min(offset, l.end.Load())))
 	l.epochs.truncateStart(offset)
 	if l.producers != nil {
@@ -158,6 +158,16 @@ func (l *Log) moveStart(offset int64) {
 		l.publishUnstable()
 	}
 	l.changed(0)
+}
+
+// raiseHighWatermark never takes back what SetHighWatermark, which does not hold mu, says meanwhile.
+func (l *Log) raiseHighWatermark(offset int64) {
+	for {
+		at := l.highWatermark.Load()
+		if at >= offset || l.highWatermark.CompareAndSwap(at, offset) {
+			return
+		}
+	}
 }
 
 // doom renames the files of segments that are no longer listed to .deleted and remembers to remove them after
