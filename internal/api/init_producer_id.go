@@ -76,19 +76,22 @@ func (p *ProducerIDs) next(ctx context.Context, principal string) (int64, error)
 	req := kmsg.NewPtrAllocateProducerIDsRequest()
 	req.BrokerID, req.BrokerEpoch = p.NodeID, p.Epoch()
 	answer, err := p.Controller.Do(ctx, req, principal)
-	if err != nil {
-		return -1, err
+	if err != nil { // Whatever it is, it passes; and a producer that asks again is all that it takes.
+		return -1, fmt.Errorf("producer id block: %w: %w", kerr.CoordinatorLoadInProgress, err)
 	}
 	resp, ok := answer.(*kmsg.AllocateProducerIDsResponse)
 	if !ok {
 		return -1, fmt.Errorf("controller answered %T", answer)
 	}
 	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
-		return -1, fmt.Errorf("producer id block: %w: %w", err, kerr.CoordinatorLoadInProgress)
+		return -1, fmt.Errorf("producer id block: %w: %w", kerr.CoordinatorLoadInProgress, err)
+	}
+	if resp.ProducerIDLen <= 0 {
+		return -1, fmt.Errorf("producer id block of %d: %w", resp.ProducerIDLen, kerr.CoordinatorLoadInProgress)
 	}
 	p.mu.Lock()
-	p.id, p.end = resp.ProducerIDStart, resp.ProducerIDStart+int64(resp.ProducerIDLen)
-	p.mu.Unlock()
-	id, _ := p.take()
-	return id, nil
+	defer p.mu.Unlock()
+	// The first one is ours before the others can be taken: a block may be used up as soon as it is seen.
+	p.id, p.end = resp.ProducerIDStart+1, resp.ProducerIDStart+int64(resp.ProducerIDLen)
+	return resp.ProducerIDStart, nil
 }
