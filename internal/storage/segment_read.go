@@ -16,6 +16,10 @@ type located struct {
 	next     int64 // the offset after it
 }
 
+// walkLimit is up to how many bytes are walked header by header. A search in the index file takes several reads, so for
+// less than that, as behind a batch that nearly fills a fetch, the walk is cheaper.
+const walkLimit = 4 * scratchSize
+
 // locate finds the whole batches from the one that holds an offset, or follows it, while they end below a bound and fit
 // into maxBytes. found is false when the segment holds nothing at or behind the offset: look in the next one.
 func (s *segment) locate(f io.ReaderAt, buf []byte, from, below int64, maxBytes int, atLeastOne bool) (at located, found bool, err error) {
@@ -88,13 +92,15 @@ func (s *segment) findBatch(scan *headerScan, offset int64) (position int64, fou
 func (s *segment) extend(scan *headerScan, first batch.Header, below, limit int64) (located, error) {
 	at := located{scan.pos, scan.pos + int64(first.Size()), first.NextOffset()}
 	scan.skip(first)
-	entry, err := s.lookup(nil, func(e offsetEntry) bool { return e.offset < below && e.position < limit })
-	if err != nil {
-		return at, err
-	}
-	jumped := entry.position > at.to
-	if jumped {
-		scan.pos = entry.position
+	jumped := false
+	if limit-at.to > walkLimit {
+		entry, err := s.lookup(nil, func(e offsetEntry) bool { return e.offset < below && e.position < limit })
+		if err != nil {
+			return at, err
+		}
+		if jumped = entry.position > at.to; jumped {
+			scan.pos = entry.position
+		}
 	}
 	for scan.pos < limit {
 		h, err := scan.header()
