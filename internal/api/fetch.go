@@ -10,6 +10,7 @@ import (
 
 	"github.com/barnabas-mq/barnabas/internal/replica"
 	"github.com/barnabas-mq/barnabas/internal/storage"
+	"github.com/barnabas-mq/barnabas/internal/wire"
 )
 
 // Fetch (key 1) gives out records. When fewer than min bytes can be read it waits, at most for max wait, and is woken by
@@ -44,6 +45,10 @@ func (b *Broker) fetch(r *Request) Result {
 	return f.park(time.Duration(req.MaxWaitMillis) * time.Millisecond)
 }
 
+// fetchFilesLimit bounds the partitions that one answer holds records of, as each holds a file open until it is encoded.
+// The others come with the next fetch.
+const fetchFilesLimit = 500
+
 // fetching is one fetch under way.
 type fetching struct {
 	broker   *Broker
@@ -56,7 +61,8 @@ type fetching struct {
 
 	parts []fetchPart
 	bytes int
-	eager bool // something must be told at once: an error, a diverging epoch
+	files int  // partitions with records
+	eager bool // there is no point in waiting: an error, a diverging epoch, more records than this answer can hold
 }
 
 // fetchPart is what one partition's answer will be.
@@ -150,16 +156,25 @@ func (f *fetching) topicName(topic string, id [16]byte) string {
 // collect looks what can be read now. Regions are held until encode or release.
 func (f *fetching) collect() {
 	f.parts = make([]fetchPart, len(f.context.states))
-	f.bytes, f.eager = 0, false
-	left := f.limit()
+	f.bytes, f.files, f.eager = 0, 0, false
+	left, rest := f.limit(), false
 	for i, state := range f.context.states {
 		part := &f.parts[i]
 		part.state = state
+		if f.files == fetchFilesLimit {
+			left = 0
+		}
 		f.look(part, left)
+		if part.size > 0 {
+			f.files++
+		}
 		left -= part.size
 		f.bytes += part.size
 		f.eager = f.eager || part.err != nil || part.read.Diverging != nil
+		rest = rest || state.offset < part.read.Bound && part.read.Records.NextOffset < part.read.Bound
 	}
+	// What has no room, or lies in the next segment, no waiting brings into this answer.
+	f.eager = f.eager || rest && f.bytes > 0
 }
 
 // look reads one partition, at most limit bytes of it.
@@ -229,8 +244,11 @@ func (f *fetching) park(wait time.Duration) Result {
 		for i := range f.parts {
 			f.parts[i].replica.Unwatch(watch)
 		}
-		f.collect()
-		return Result{Encode: f.encode}
+		// Looked for only when it is sent: nobody would let go of regions for a client that is gone.
+		return Result{Encode: func(out *wire.Buffer) error {
+			f.collect()
+			return f.encode(out)
+		}}
 	}}}
 }
 
