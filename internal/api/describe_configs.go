@@ -16,7 +16,7 @@ import (
 // DescribeConfigs (key 32) describes all settings of topics, of this broker, of the cluster's default broker (an empty
 // name), of groups, client metrics subscriptions and loggers: value, source, and what they would be otherwise.
 //
-// Versions 0-4. 0: only whether a value is the default. 1: sources and synonyms (KIP-226). 3: types and documentation
+// Versions 0-4. 0: a flag whether a value is the default, which Kafka leaves false for all, and so do we. 1: sources and synonyms (KIP-226). 3: types and documentation
 // (KIP-569).
 func (b *Broker) describeConfigs(r *Request) Result {
 	request := r.Body.(*kmsg.DescribeConfigsRequest)
@@ -27,6 +27,7 @@ func (b *Broker) describeConfigs(r *Request) Result {
 		resource.ResourceType, resource.ResourceName = wanted.ResourceType, wanted.ResourceName
 		resource.Configs = []kmsg.DescribeConfigsResponseResourceConfig{}
 		described, err := b.describeResource(wanted.ResourceType, wanted.ResourceName)
+		resource.ErrorMessage = kmsg.StringPtr("") // Kafka has no null here
 		if err != nil {
 			resource.ErrorCode = b.code(err, kerr.CoordinatorNotAvailable, "DescribeConfigs")
 			resource.ErrorMessage = message(err)
@@ -97,7 +98,6 @@ func (b *Broker) isThisBroker(name string) error {
 func describedConfig(d config.Description, request *kmsg.DescribeConfigsRequest) kmsg.DescribeConfigsResponseResourceConfig {
 	out := kmsg.NewDescribeConfigsResponseResourceConfig()
 	out.Name, out.Value, out.ReadOnly, out.IsSensitive = d.Name, d.Value, d.ReadOnly, d.Sensitive
-	out.IsDefault = d.Origin == config.FromDefault
 	out.Source, out.ConfigType = kmsg.ConfigSource(d.Origin), kmsg.ConfigType(d.Type)
 	out.ConfigSynonyms = []kmsg.DescribeConfigsResponseResourceConfigConfigSynonym{}
 	if request.IncludeDocumentation && d.Doc != "" {

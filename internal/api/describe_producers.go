@@ -21,6 +21,9 @@ func (b *Broker) describeProducers(r *Request) Result {
 			producers, err := b.producersOf(in.Topic, index)
 			at.ActiveProducers = producers
 			at.ErrorCode = b.code(err, kerr.NotLeaderForPartition, "describe producers")
+			if _, exists := b.Image().Topic(in.Topic); !exists {
+				at.ErrorMessage = message(err)
+			}
 			out.Partitions = append(out.Partitions, at)
 		}
 		resp.Topics = append(resp.Topics, out)
@@ -29,6 +32,9 @@ func (b *Broker) describeProducers(r *Request) Result {
 }
 
 func (b *Broker) producersOf(topic string, partition int32) ([]kmsg.DescribeProducersResponseTopicPartitionActiveProducer, error) {
+	if err := checkTopicName(topic); err != nil {
+		return nil, err
+	}
 	part, err := b.Replicas.Get(topic, partition)
 	if err != nil {
 		return nil, err

@@ -34,7 +34,9 @@ func (b *Broker) fetch(r *Request) Result {
 	}
 	context, err := b.FetchSessions.begin(req, f.asked(), f.forgotten(), r.Received)
 	if err != nil {
-		return f.refuse(err)
+		resp := req.ResponseKind().(*kmsg.FetchResponse)
+		resp.ErrorCode = b.code(err, kerr.FetchSessionIDNotFound, "fetch")
+		return respond(resp)
 	}
 	f.context = context
 	f.minBytes = min(int(req.MinBytes), f.limit())
@@ -192,6 +194,10 @@ func (f *fetching) look(part *fetchPart, limit int) {
 		MaxBytes:    min(int(state.maxBytes), max(limit, 0)),
 		AtLeastOne:  f.bytes == 0 && f.req.Version >= 3,
 	})
+	if part.err == nil && f.limitless(state) && part.read.Bound > state.offset {
+		part.read.Records.Close()
+		part.err = fmt.Errorf("fetch of a negative number of bytes: %w", kerr.UnknownServerError)
+	}
 	if part.err != nil {
 		part.read.HighWatermark, part.read.LastStableOffset, part.read.LogStartOffset = -1, -1, -1
 		return
@@ -204,6 +210,11 @@ func (f *fetching) look(part *fetchPart, limit int) {
 			part.size = 0
 		}
 	}
+}
+
+// limitless says whether a limit makes no sense. Kafka finds out when there is something to read.
+func (f *fetching) limitless(state *fetchState) bool {
+	return state.maxBytes < 0 || f.req.Version >= 3 && f.req.MaxBytes < 0
 }
 
 func (f *fetching) find(state *fetchState) (*replica.Partition, error) {
@@ -266,7 +277,6 @@ func (f *fetching) release() {
 func (f *fetching) refuse(err error) Result {
 	resp := f.req.ResponseKind().(*kmsg.FetchResponse)
 	resp.ErrorCode = f.broker.code(err, kerr.InvalidRequest, "fetch")
-	resp.SessionID = f.req.SessionID
 	if f.req.Version >= 13 {
 		return respond(resp)
 	}
@@ -277,7 +287,7 @@ func (f *fetching) refuse(err error) Result {
 			p := kmsg.NewFetchResponseTopicPartition()
 			p.Partition = f.req.Topics[i].Partitions[j].Partition
 			p.ErrorCode, p.HighWatermark, p.LastStableOffset, p.LogStartOffset = resp.ErrorCode, -1, -1, -1
-			p.RecordBatches = []byte{}
+			p.RecordBatches, p.AbortedTransactions = []byte{}, []kmsg.FetchResponseTopicPartitionAbortedTransaction{}
 			t.Partitions = append(t.Partitions, p)
 		}
 		resp.Topics = append(resp.Topics, t)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/barnabas-mq/barnabas/internal/batch"
@@ -168,8 +169,13 @@ func (e *fetchEncoder) partitionHead(part *fetchPart) {
 	}
 }
 
-// aborted lists the aborted transactions that lie in what is read, for read_committed; null for others.
+// aborted lists the aborted transactions that lie in what is read, for read_committed; null for others;
+// none for what does not exist.
 func (e *fetchEncoder) aborted(part *fetchPart) {
+	if errors.Is(part.err, kerr.UnknownTopicOrPartition) || errors.Is(part.err, kerr.UnknownTopicID) || errors.Is(part.err, kerr.InconsistentTopicID) {
+		e.length(0)
+		return
+	}
 	if e.req.IsolationLevel == 0 || part.err != nil {
 		e.nullLength()
 		return
@@ -236,7 +242,9 @@ func (e *fetchEncoder) partitionTags(part *fetchPart) {
 		e.broker.tellLeader(part.state.name, part.state.key.partition, func(id, epoch int32) {
 			leader = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, uint32(id)), uint32(epoch))
 			leader = append(leader, 0)
-			e.nameLeader(id)
+			if e.stranger == nil {
+				e.nameLeader(id) // Kafka spares followers the address: they know it from the metadata
+			}
 		})
 	}
 	tags := 0

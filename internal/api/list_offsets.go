@@ -26,7 +26,12 @@ func (b *Broker) listOffsets(r *Request) Result {
 		in := &req.Topics[i]
 		out := kmsg.NewListOffsetsResponseTopic()
 		out.Topic = in.Topic
+		told := make(map[int32]bool)
 		for j := range in.Partitions {
+			if again := (topicPartition{in.Topic, in.Partitions[j].Partition}); twice[again] && req.Version >= 1 && told[again.partition] {
+				continue // it is refused once
+			}
+			told[in.Partitions[j].Partition] = true
 			at := kmsg.NewListOffsetsResponseTopicPartition()
 			at.Partition = in.Partitions[j].Partition
 			at.Timestamp, at.Offset, at.LeaderEpoch = -1, -1, -1
@@ -57,7 +62,7 @@ func specialSince(timestamp int64) (int16, bool) {
 }
 
 func (b *Broker) listOffset(req *kmsg.ListOffsetsRequest, topic string, in *kmsg.ListOffsetsRequestTopicPartition, out *kmsg.ListOffsetsResponseTopicPartition, twice map[topicPartition]bool) error {
-	if twice[topicPartition{topic, in.Partition}] {
+	if req.Version >= 1 && twice[topicPartition{topic, in.Partition}] {
 		return fmt.Errorf("%s-%d is named twice: %w", topic, in.Partition, kerr.InvalidRequest)
 	}
 	if since, known := specialSince(in.Timestamp); !known || req.Version < since {
@@ -67,9 +72,15 @@ func (b *Broker) listOffset(req *kmsg.ListOffsetsRequest, topic string, in *kmsg
 	if err != nil {
 		return err
 	}
+	if req.IsolationLevel != 0 && req.IsolationLevel != 1 {
+		return fmt.Errorf("isolation level %d: %w", req.IsolationLevel, kerr.UnknownServerError)
+	}
 	epoch := int32(-1)
 	if req.Version >= 4 {
 		epoch = in.CurrentLeaderEpoch
+	}
+	if req.Version == 0 && in.MaxNumOffsets < 0 {
+		return fmt.Errorf("%d offsets asked for: %w", in.MaxNumOffsets, kerr.UnknownServerError)
 	}
 	if req.Version == 0 {
 		out.OldStyleOffsets, err = segmentStarts(part, in.Timestamp, int(in.MaxNumOffsets))

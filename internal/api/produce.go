@@ -144,7 +144,7 @@ func (p *producing) append(i, j int, topic string, in *kmsg.ProduceRequestTopic)
 		traffic.FailedProduceRequests.Add(1)
 		traffic.BytesRejected.Add(int64(len(records)))
 		p.fail(at, topic, err)
-		at.LogStartOffset = p.startToldWith(err, part)
+		at.LogStartOffset = p.startToldWith(err, part, records)
 		return
 	}
 	at.BaseOffset, at.LogAppendTime, at.LogStartOffset = appended.BaseOffset, appended.LogAppendTimeMs, appended.LogStartOffset
@@ -190,7 +190,10 @@ func (p *producing) fail(at *kmsg.ProduceResponseTopicPartition, topic string, e
 
 // startToldWith is the log start offset beside an error. Kafka tells it with all errors that come out of the log but
 // those that say nothing about the records' place in it.
-func (p *producing) startToldWith(err error, part *replica.Partition) int64 {
+func (p *producing) startToldWith(err error, part *replica.Partition, records []byte) int64 {
+	if p.request.Version >= 3 && !p.oneBatch(records) {
+		return -1
+	}
 	for _, silent := range []error{
 		kerr.UnknownTopicOrPartition, kerr.NotLeaderForPartition, kerr.MessageTooLarge, kerr.RecordListTooLarge,
 		kerr.CorruptMessage, kerr.KafkaStorageError, kerr.UnsupportedCompressionType,
@@ -207,6 +210,16 @@ func (p *producing) startToldWith(err error, part *replica.Partition) int64 {
 }
 
 // park notes what the partition's answer has to wait for, if it does.
+// oneBatch says whether records are what Kafka hands to the log at all: one batch, of a codec that the version knows.
+func (p *producing) oneBatch(records []byte) bool {
+	h, _, rest, err := batch.Next(records)
+	if err != nil {
+		return false
+	}
+	_, _, _, err = batch.Next(rest)
+	return err != nil && (p.request.Version >= 7 || h.Codec().Known())
+}
+
 func (p *producing) park(i, j int, part *replica.Partition, appended replica.Appended) {
 	end := appended.LastOffset + 1
 	var until func(int64, func(error))

@@ -76,8 +76,14 @@ func (p *Partition) search(timestampMs, bound int64) (Position, error) {
 
 // EpochEnd answers OffsetForLeaderEpoch: the largest epoch up to the asked one and where it ends (KIP-279).
 func (p *Partition) EpochEnd(asked, leaderEpoch int32) (EpochEnd, error) {
+	if leaderEpoch < -1 {
+		return EpochEnd{-1, -1}, fmt.Errorf("partition %s: leader epoch %d: %w", p, leaderEpoch, kerr.FencedLeaderEpoch)
+	}
 	if _, err := p.LeaderEpoch(leaderEpoch); err != nil {
 		return EpochEnd{-1, -1}, err
+	}
+	if asked < -1 {
+		return EpochEnd{asked, p.log.StartOffset()}, nil // as for any epoch older than all that are known
 	}
 	epoch, end := p.log.EpochEnd(asked)
 	return EpochEnd{epoch, end}, nil
