@@ -58,14 +58,14 @@ func (s *Shard) List(states, types []string) []kmsg.ListGroupsResponseGroup {
 	for g := range s.Groups() {
 		if want(states, g.State.String()) && want(types, Classic.String()) {
 			listed = append(listed, kmsg.ListGroupsResponseGroup{
-				Group: g.ID, ProtocolType: g.ProtocolType, GroupState: g.State.String(), GroupType: Classic.String(),
+				Group: g.ID, ProtocolType: g.ProtocolType, GroupState: g.State.String(), GroupType: strings.ToLower(Classic.String()),
 			})
 		}
 	}
 	s.kinds.Scan(func(id string, kind Kind) bool {
 		if want(states, Empty.String()) && want(types, kind.String()) {
 			listed = append(listed, kmsg.ListGroupsResponseGroup{
-				Group: id, ProtocolType: kind.protocolType(), GroupState: Empty.String(), GroupType: kind.String(),
+				Group: id, ProtocolType: kind.protocolType(), GroupState: Empty.String(), GroupType: strings.ToLower(kind.String()),
 			})
 		}
 		return true
