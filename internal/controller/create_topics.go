@@ -268,6 +268,9 @@ func (d *decision) effectiveConfigs(overrides map[string]string) []kmsg.CreateTo
 		line := kmsg.NewCreateTopicsResponseTopicConfig()
 		line.Name, line.Value, line.ReadOnly = c.Name, c.Value, c.ReadOnly
 		line.Source, line.IsSensitive = c.Source, c.Sensitive
+		if asked, set := overrides[c.Name]; set {
+			line.Value = &asked // as it was written, as Kafka answers here
+		}
 		out = append(out, line)
 	}
 	return out
