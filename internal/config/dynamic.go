@@ -148,6 +148,14 @@ func checkBrokerTogether(broker *Values, configs map[string]string, perBroker bo
 	if err := checkThreads(broker, changed); err != nil {
 		return err
 	}
+	if len(broker.network.controllers) > 0 && len(changed.network.controllers) == 0 {
+		return whole("requirement failed: listeners must keep an address of controller.listener.names")
+	}
+	for _, dir := range cordonedLogDirsKey.Of(changed) {
+		if dir != "*" && !slices.Contains(changed.LogDirs(), dir) {
+			return whole("requirement failed: %s in cordoned.log.dirs is none of log.dirs", dir)
+		}
+	}
 	if _, err := changed.ConnectionsPerIP(); err != nil {
 		return err
 	}
