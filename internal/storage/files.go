@@ -188,6 +188,15 @@ func (h *handle) closeForGood() {
 	}
 }
 
+// letGo closes the file unless it is in use; it is opened again when it is needed.
+func (h *handle) letGo() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.refs == 0 {
+		h.shut()
+	}
+}
+
 // shut closes the file. The caller holds mu; nobody else uses it.
 func (h *handle) shut() {
 	if h.file == nil {

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/barnabas-mq/barnabas/internal/vfs"
@@ -70,5 +71,66 @@ func TestALogThatIsSyncedWithItsWholeDiskNeedsNoSyncOfItsOwn(t *testing.T) {
 	w.append(w.plain(1, 10))
 	if _, err := w.log.CloseSynced(end); err == nil {
 		t.Error("closed in order, though it was appended to after its end was synced")
+	}
+}
+
+func TestALogInWhichNothingWasKeptIsRecoveredWithoutOpeningAFile(t *testing.T) {
+	for what, c := range map[string]Checkpoint{"killed": {SameBoot: true}, "power cut": {}, "adopted": {Clean: true}} {
+		w := inMemory(t)
+		w.log.Close(false)
+		var opened []string
+		w.disk.(*vfs.Mem).SetHook(func(op vfs.Op) error {
+			if op.Kind == vfs.OpOpen {
+				opened = append(opened, op.Name)
+			}
+			return nil
+		})
+		w.reopen(c)
+		if len(opened) > 0 || w.files.Open() > 0 {
+			t.Errorf("%s: opened %v", what, opened)
+		}
+		w.append(w.plain(3, 10))
+		if w.log.EndOffset() != 3 {
+			t.Errorf("%s: the log ends at %d", what, w.log.EndOffset())
+		}
+	}
+}
+
+func TestAnEmptySegmentThatShouldHoldRecordsIsLookedAt(t *testing.T) {
+	w := inMemory(t)
+	w.append(w.plain(3, 10))
+	w.log.Close(false)
+	w.patch("00000000000000000000.log", func([]byte) []byte { return nil })
+	w.reopen(Checkpoint{RecoveryPoint: 3})
+	if offset, _ := w.log.Damaged(); offset != 0 {
+		t.Errorf("damaged at %d: three durable records are gone, and nobody says so", offset)
+	}
+}
+
+func TestFilesAreLetGoAfterRecovery(t *testing.T) {
+	w := inMemory(t)
+	w.append(w.plain(3, 10))
+	w.kill()
+	if n := w.files.Open(); n > 0 {
+		t.Errorf("%d files are open after a recovery", n)
+	}
+	if w.read(0, 1000) == nil {
+		t.Error("nothing can be read")
+	}
+}
+
+func TestALongRecoveryEndsWhenItsOwnerStops(t *testing.T) {
+	w := inMemory(t)
+	w.append(w.plain(3, 10))
+	w.log.Close(false)
+	stopping := errors.New("stopping")
+	o := w.options(Checkpoint{SameBoot: true})
+	o.Interrupted = func() error { return stopping }
+	if _, err := Open(o); !errors.Is(err, stopping) {
+		t.Fatal(err)
+	}
+	w.reopen(Checkpoint{SameBoot: true})
+	if w.log.EndOffset() != 3 {
+		t.Errorf("the log ends at %d", w.log.EndOffset())
 	}
 }

@@ -3,6 +3,7 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 )
 
@@ -68,6 +69,9 @@ type directory struct {
 
 // open reads the directory and brings the log into order. The caller holds mu.
 func (l *Log) open(o Options) error {
+	if done, err := l.openEmpty(o.Checkpoint); done || err != nil {
+		return err
+	}
 	if err := l.finishSwaps(); err != nil {
 		return err
 	}
@@ -81,11 +85,58 @@ func (l *Log) open(o Options) error {
 			return err
 		}
 	}
-	r := recovery{log: l, checkpoint: o.Checkpoint, skipScan: o.SkipRecoveryScan}
+	r := recovery{log: l, checkpoint: o.Checkpoint, skipScan: o.SkipRecoveryScan, interrupted: o.Interrupted}
 	if len(d.segments) == 0 {
 		return r.empty(d)
 	}
-	return r.run(d)
+	if err := r.run(d); err != nil {
+		return err
+	}
+	// Thousands may be opened one after the other, and most of them never used.
+	for _, s := range *l.segments.Load() {
+		s.letGo()
+	}
+	return nil
+}
+
+// openEmpty opens a log in which nothing was ever kept, which many are, by its directory's names alone: one segment without
+// a byte, and no other file that could say something. Whatever way it was left, there is nothing to recover.
+func (l *Log) openEmpty(c Checkpoint) (done bool, err error) {
+	entries, err := l.place.list()
+	if err != nil {
+		return false, err
+	}
+	info := SegmentInfo{BaseOffset: -1, MaxTimestamp: noTimestamp}
+	for _, e := range entries {
+		base, suffix, ok := parseOffsetName(e.Name())
+		kind := slices.Index([]string{logFile.suffix(), offsetIndexFile.suffix(), timeIndexFile.suffix()}, suffix)
+		if !ok && !e.IsDir() && e.Name() != epochCheckpointName && filepath.Ext(e.Name()) != temporarySuffix {
+			continue // the owner's
+		}
+		if !ok || kind < 0 || info.BaseOffset >= 0 && base != info.BaseOffset {
+			return false, nil
+		}
+		file, err := e.Info()
+		if err != nil {
+			return false, err
+		}
+		if file.Size() > 0 {
+			return false, nil
+		}
+		info.BaseOffset = base
+		if kind == int(logFile) {
+			info.ModifiedMs = file.ModTime().UnixMilli()
+		}
+	}
+	if info.ModifiedMs == 0 || info.BaseOffset < max(c.LogStartOffset, c.RecoveryPoint) {
+		return false, nil
+	}
+	at := info.BaseOffset
+	l.openManifest(&ManifestEntry{
+		StartOffset: at, EndOffset: at, FlushedOffset: at, HighWatermark: at, FirstUnstableOffset: -1, ProducerSnapshot: -1,
+		Segments: []SegmentInfo{info},
+	})
+	return true, nil
 }
 
 // readDirectory lists segments and snapshots.

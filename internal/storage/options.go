@@ -58,6 +58,9 @@ type Options struct {
 	// moved otherwise, under the log's lock: it must not block or call the log.
 	Appended func(l *Log, bytes int)
 
+	// Interrupted, when set, is asked during a long recovery, and ends it with its error: the log is then not opened.
+	Interrupted func() error
+
 	// SkipRecoveryScan leaves out the check of a log's tail after an unclean stop. Only the crash tests set it, to
 	// prove that they would notice.
 	SkipRecoveryScan bool

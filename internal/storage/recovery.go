@@ -22,12 +22,13 @@ const tailCheck = 1 << 20
 //
 // Below the recovery point nothing is ever cut: what is bad there is damage, kept as it is, reported and not served.
 type recovery struct {
-	log        *Log
-	checkpoint Checkpoint
-	skipScan   bool
-	list       []*segment
-	scanned    int // index in list of the first segment that was scanned
-	epochs     []EpochEntry
+	log         *Log
+	checkpoint  Checkpoint
+	skipScan    bool
+	interrupted func() error
+	list        []*segment
+	scanned     int // index in list of the first segment that was scanned
+	epochs      []EpochEntry
 }
 
 // run recovers a log that has segments.
@@ -146,7 +147,7 @@ func (r *recovery) believe(s *segment) error {
 // scan walks one segment. cut says that the log ends in it because what followed was bad and is gone.
 func (r *recovery) scan(i int) (cut bool, err error) {
 	s, size := r.list[i], r.list[i].size
-	o := rebuildOptions{settings: r.log.settings.Load(), checkFrom: r.checkpoint.RecoveryPoint, visit: r.noteEpoch}
+	o := rebuildOptions{settings: r.log.settings.Load(), checkFrom: r.checkpoint.RecoveryPoint, visit: r.noteEpoch, interrupted: r.interrupted}
 	if r.checkpoint.SameBoot {
 		o.checkFrom, o.checkTail = noCheck, tailCheck
 	}

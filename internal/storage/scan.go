@@ -41,6 +41,8 @@ type headerScan struct {
 	end  int64 // where the file ends for us
 	next int64 // no batch may begin below this offset
 
+	interrupted func() error // may be nil
+
 	buf        []byte // scratch of at least batch.HeaderSize
 	from, upTo int64  // the part of the file that buf holds
 }
@@ -84,6 +86,11 @@ func (s *headerScan) skip(h batch.Header) {
 }
 
 func (s *headerScan) fill() error {
+	if s.interrupted != nil {
+		if err := s.interrupted(); err != nil {
+			return err
+		}
+	}
 	n := min(int64(len(s.buf)), s.end-s.pos)
 	got, err := s.file.ReadAt(s.buf[:n], s.pos)
 	if int64(got) < n {

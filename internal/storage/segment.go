@@ -40,10 +40,11 @@ const (
 
 // Suffixes of Kafka's files: of producer snapshots, and of files on their way out or in.
 const (
-	snapshotSuffix = ".snapshot"
-	cleanedSuffix  = ".cleaned"
-	swapSuffix     = ".swap"
-	deletedSuffix  = ".deleted"
+	snapshotSuffix  = ".snapshot"
+	temporarySuffix = ".tmp"
+	cleanedSuffix   = ".cleaned"
+	swapSuffix      = ".swap"
+	deletedSuffix   = ".deleted"
 )
 
 func (k fileKind) suffix() string {
@@ -292,6 +293,15 @@ func (s *segment) remove() error {
 func (s *segment) close() {
 	for kind := range s.handles {
 		s.handle(fileKind(kind)).closeForGood()
+	}
+}
+
+// letGo closes the files until they are needed again.
+func (s *segment) letGo() {
+	for kind := range s.handles {
+		if h := s.handles[kind].Load(); h != nil {
+			h.letGo()
+		}
 	}
 }
 

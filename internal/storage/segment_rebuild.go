@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
+	"os"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -31,6 +32,8 @@ type rebuildOptions struct {
 	checkTail int64
 	// visit, when set, is called with each good batch.
 	visit func(h batch.Header)
+	// interrupted, when set, is asked for a reason to end before each piece of the file is read.
+	interrupted func() error
 }
 
 // noCheck is a checkFrom above every offset.
@@ -51,7 +54,7 @@ func (s *segment) rebuild(o rebuildOptions) (rebuilt, error) {
 	s.resetIndexes()
 	var result rebuilt
 	err := s.withFile(logFile, false, func(f vfs.File) error {
-		scan := headerScan{file: f, base: s.base, end: s.size, next: s.base, buf: scanBuffer(s.size)}
+		scan := headerScan{file: f, base: s.base, end: s.size, next: s.base, buf: scanBuffer(s.size), interrupted: o.interrupted}
 		err := s.rebuildFrom(&scan, o)
 		result = rebuilt{scan.pos, scan.next}
 		return err
@@ -108,16 +111,19 @@ func (s *segment) rebuildFrom(scan *headerScan, o rebuildOptions) error {
 	}
 }
 
-// finishIndexes writes what is pending and cuts the files behind it. On a full disk entries stay in memory: a log must
+// finishIndexes writes what is pending and cuts the files behind it; those of an empty segment are not created. On a full disk entries stay in memory: a log must
 // open then, too.
 func (s *segment) finishIndexes() error {
 	for kind, index := range map[fileKind]*sparseIndex{offsetIndexFile: &s.offsets, timeIndexFile: &s.times} {
-		err := s.withFile(kind, true, func(f vfs.File) error {
+		err := s.withFile(kind, s.size > 0, func(f vfs.File) error {
 			if err := index.writePending(f); err != nil && !vfs.IsNoSpace(err) {
 				return err
 			}
 			return f.Truncate(int64(index.written * index.entrySize))
 		})
+		if s.size == 0 && errors.Is(err, os.ErrNotExist) {
+			continue
+		}
 		if err != nil && !vfs.IsNoSpace(err) {
 			return err
 		}

@@ -28,7 +28,7 @@ func (l *Log) finishSwaps() error {
 		name := e.Name()
 		base, suffix, ok := parseOffsetName(name)
 		switch {
-		case strings.HasSuffix(name, ".tmp"), ok && strings.HasSuffix(suffix, deletedSuffix):
+		case strings.HasSuffix(name, temporarySuffix), ok && strings.HasSuffix(suffix, deletedSuffix):
 			leftovers = append(leftovers, name)
 		case ok && strings.HasSuffix(suffix, cleanedSuffix):
 			lowestCleaned = min(lowestCleaned, base)
