@@ -67,7 +67,12 @@ func (d *Dir) close(ctx context.Context) error {
 func (d *Dir) closeLogs(ctx context.Context) (*manifest, error) {
 	entries := d.entries(func(*entry) bool { return true })
 	slices.SortFunc(entries, func(a, b *entry) int { return compareKeys(a.key, b.key) })
-	c := closing{d: d, ctx: ctx, ends: d.syncedEnds(ctx, entries)}
+	c := closing{d: d, ctx: ctx}
+	if err := unrecovered(entries); err != nil {
+		c.trouble.Store(&err) // the rest need not be closed in order either: the next start looks at all
+	} else {
+		c.ends = d.syncedEnds(ctx, entries)
+	}
 	m := &manifest{nonce: d.o.NewID(), entries: make([]manifestEntry, len(entries))}
 	parallel(closeWorkers, indexes(len(entries)), func(i int) { c.closeEntry(entries[i], i, &m.entries[i]) })
 	if err := c.trouble.Load(); err != nil {
@@ -79,6 +84,21 @@ func (d *Dir) closeLogs(ctx context.Context) (*manifest, error) {
 	m.entries = slices.DeleteFunc(m.entries, func(e manifestEntry) bool { return e.topic == "" })
 	return m, d.settleAll(entries)
 }
+
+// unrecovered says which log waits for its recovery still.
+func unrecovered(entries []*entry) error {
+	for _, e := range entries {
+		e.mu.Lock()
+		waits := !e.gone && e.offline == nil && e.unchecked.Load()
+		e.mu.Unlock()
+		if waits {
+			return fmt.Errorf("%s: %w", e.key, errUnrecovered)
+		}
+	}
+	return nil
+}
+
+var errUnrecovered = errors.New("its recovery has not ended")
 
 // closing is the closing of all logs side by side.
 type closing struct {
@@ -195,7 +215,7 @@ func (d *Dir) closeEntry(e *entry, inOrder bool, synced int64, line *manifestEnt
 	case e.offline != nil:
 		line.offline = true
 	case e.unchecked.Load():
-		return errors.New("its recovery has not ended")
+		return errUnrecovered
 	default:
 		line.log = e.lazy // nil if it was never opened nor in a manifest: then its folder is read again
 	}

@@ -69,6 +69,9 @@ func (d *Dir) openEntry(e *entry) (*storage.Log, error) {
 		l, err = d.openLog(e)
 	}
 	if err != nil {
+		if d.ctx.Err() != nil {
+			return nil, ErrClosed // interrupted
+		}
 		err = fmt.Errorf("%s: %w: %w", e.key, err, kerr.KafkaStorageError)
 		d.log.Error("a log is offline", "partition", e.key.String(), "error", err)
 		if !passing(err) {
@@ -98,7 +101,7 @@ func (d *Dir) openLog(e *entry) (*storage.Log, error) {
 func (d *Dir) logOptions(e *entry) storage.Options {
 	return storage.Options{
 		FS: d.disk, Dir: d.folder(e.key), Files: d.o.Files, Settings: d.o.Settings(e.topic), Now: d.o.Now,
-		Logger: d.log.With("partition", e.key.String()), SkipRecoveryScan: d.o.SkipRecoveryScan,
+		Logger: d.log, SkipRecoveryScan: d.o.SkipRecoveryScan, Interrupted: d.ctx.Err,
 		Appended: func(_ *storage.Log, n int) { d.appended(e, n) },
 	}
 }
