@@ -146,7 +146,7 @@ func (n *Node) Stop(ctx context.Context) error {
 		n.registration.close()
 	}
 	if n.server != nil {
-		keep(n.server.Shutdown(ctx))
+		keep(n.shutServer(ctx))
 		n.broker.Close()
 	}
 	if n.groups != nil {
@@ -174,6 +174,16 @@ func (n *Node) Stop(ctx context.Context) error {
 		keep(n.admin.Close(ctx))
 	}
 	return errors.Join(errs...)
+}
+
+// shutServer leaves half of the time to the logs: one client that does not read its answers must not cost a clean stop.
+func (n *Node) shutServer(ctx context.Context) error {
+	if until, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(until)/2)
+		defer cancel()
+	}
+	return n.server.Shutdown(ctx)
 }
 
 // Addresses are where the node listens, by listener.
