@@ -151,7 +151,7 @@ func checkBrokerTogether(broker *Values, configs map[string]string, perBroker bo
 	if len(broker.network.controllers) > 0 && len(changed.network.controllers) == 0 {
 		return whole("requirement failed: listeners must keep an address of controller.listener.names")
 	}
-	for _, dir := range cordonedLogDirsKey.Of(changed) {
+	for _, dir := range splitList(configs["cordoned.log.dirs"]) {
 		if dir != "*" && !slices.Contains(changed.LogDirs(), dir) {
 			return whole("requirement failed: %s in cordoned.log.dirs is none of log.dirs", dir)
 		}

@@ -22,7 +22,6 @@ var (
 
 // Of listeners, connections and requests.
 var (
-	cordonedLogDirsKey                   = broker[[]string]("cordoned.log.dirs")
 	listenersKey                         = broker[[]string]("listeners")
 	advertisedListenersKey               = broker[[]string]("advertised.listeners")
 	protocolMapKey                       = broker[string]("listener.security.protocol.map")
