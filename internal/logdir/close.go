@@ -121,7 +121,11 @@ func (d *Dir) syncedEnds(ctx context.Context, entries []*entry) []int64 {
 	parallel(closeWorkers, indexes(len(entries)), func(i int) {
 		ends[i] = notSynced
 		l := entries[i].opened.Load()
-		if l == nil || ctx.Err() != nil || d.failed() != nil {
+		if ctx.Err() != nil || d.failed() != nil {
+			return
+		}
+		if l == nil {
+			ends[i] = 0 // closed: only its folder may be new
 			return
 		}
 		if end, err := l.Finish(); err == nil { // an error comes again when it is closed
@@ -136,7 +140,8 @@ func (d *Dir) syncedEnds(ctx context.Context, entries []*entry) []int64 {
 
 func countUnflushed(entries []*entry) (n int) {
 	for _, e := range entries {
-		if l := e.opened.Load(); l != nil && (!e.settled.Load() || l.FlushedOffset() < l.EndOffset()) {
+		l := e.opened.Load()
+		if !e.settled.Load() || l != nil && l.FlushedOffset() < l.EndOffset() {
 			n++
 		}
 	}
@@ -218,6 +223,12 @@ func (d *Dir) closeEntry(e *entry, inOrder bool, synced int64, line *manifestEnt
 		return errUnrecovered
 	default:
 		line.log = e.lazy // nil if it was never opened nor in a manifest: then its folder is read again
+		if inOrder && synced == notSynced && !e.settled.Load() {
+			if err := d.settleFolder(e); err != nil {
+				d.forgetBoot()
+				return err
+			}
+		}
 	}
 	line.highWatermark, line.recoveryPoint, line.startOffset = e.highWatermark.Load(), e.open.RecoveryPoint, e.startOffset.Load()
 	return nil

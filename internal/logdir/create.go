@@ -17,28 +17,34 @@ import (
 // the same topic's. If another topic's is there, of the same name, the error wraps kerr.InconsistentTopicID: delete it
 // or set it aside first; so it is, too, for a log with records but no topic id. When it fails it leaves nothing behind. The new log is durable with its first Flush.
 func (d *Dir) Create(topic string, partition int32, id [16]byte) (*storage.Log, error) {
-	k := key{topic, partition}
-	if err := checkTopic(topic); err != nil {
+	if _, err := d.Hold(topic, partition, id); err != nil {
 		return nil, err
 	}
+	return d.Get(topic, partition)
+}
+
+// Hold is Create for an owner that does not need the log yet: one that can be opened without touching a file stays closed
+// until Get, and costs a part of the memory.
+func (d *Dir) Hold(topic string, partition int32, id [16]byte) (held Held, err error) {
+	k := key{topic, partition}
+	if err := checkTopic(topic); err != nil {
+		return Held{}, err
+	}
 	if partition < 0 || len(k.String()) > maxFolderName {
-		return nil, fmt.Errorf("%s: %w", k, kerr.InvalidPartitions)
+		return Held{}, fmt.Errorf("%s: %w", k, kerr.InvalidPartitions)
 	}
 	for {
 		e, mine, err := d.reserveName(k, id)
 		if err != nil {
-			return nil, err
+			return Held{}, err
 		}
-		if !mine {
-			l, err := d.takeOver(e, id)
-			if errors.Is(err, errGone) {
-				continue
-			}
-			return l, err
+		if mine {
+			held, err = d.make(e)
+			e.mu.Unlock()
+		} else if held, err = d.takeOver(e, id); errors.Is(err, errGone) {
+			continue
 		}
-		l, err := d.make(e)
-		e.mu.Unlock()
-		return l, err
+		return held, err
 	}
 }
 
@@ -61,9 +67,9 @@ func (d *Dir) reserveName(k key, id [16]byte) (e *entry, mine bool, err error) {
 }
 
 // make creates the files of a new entry. e.mu is held.
-func (d *Dir) make(e *entry) (*storage.Log, error) {
+func (d *Dir) make(e *entry) (Held, error) {
 	l, err := d.makeFiles(e)
-	if err == nil && !d.enter(e, l) {
+	if err == nil && !d.enter(e) {
 		_, err = l.Close(false)
 		err = errors.Join(ErrClosed, err, d.disk.RemoveAll(d.folder(e.key)))
 	}
@@ -72,17 +78,17 @@ func (d *Dir) make(e *entry) (*storage.Log, error) {
 		delete(d.logs, e.key)
 		d.mu.Unlock()
 		e.gone = true
-		return nil, fmt.Errorf("create %s: %w: %w", e.key, err, kerr.KafkaStorageError)
+		return Held{}, fmt.Errorf("create %s: %w: %w", e.key, err, kerr.KafkaStorageError)
 	}
-	e.fresh.Store(true)
-	e.opened.Store(l)
+	d.adopt(e, l)
+	held := d.rest(e, l)
 	d.claim(e)
 	d.keeper.checkpointSoon()
-	return l, nil
+	return held, nil
 }
 
 // enter lists a new log, unless the directory was closed meanwhile.
-func (d *Dir) enter(e *entry, l *storage.Log) bool {
+func (d *Dir) enter(e *entry) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
@@ -90,7 +96,6 @@ func (d *Dir) enter(e *entry, l *storage.Log) bool {
 	}
 	e.listed = true
 	d.listed++
-	d.byLog[l] = e
 	return true
 }
 
@@ -131,23 +136,32 @@ func (d *Dir) writeTopicID(k key, id [16]byte) error {
 }
 
 // takeOver returns an existing log if it is the topic's. One without an id becomes the topic's only if it has no records.
-func (d *Dir) takeOver(e *entry, id [16]byte) (*storage.Log, error) {
+func (d *Dir) takeOver(e *entry, id [16]byte) (Held, error) {
 	e.mu.Lock()
-	gone, has := e.gone, d.topicID(e)
+	gone, has, resting := e.gone, d.topicID(e), e.resting()
 	e.mu.Unlock()
 	if gone {
-		return nil, errGone
+		return Held{}, errGone
 	}
 	none := [16]byte{}
 	if has != id && has != none && id != none {
-		return nil, fmt.Errorf("%s: its log belongs to topic id %s, not %s: %w", e.key, formatUUID(has), formatUUID(id), kerr.InconsistentTopicID)
+		return Held{}, fmt.Errorf("%s: its log belongs to topic id %s, not %s: %w", e.key, formatUUID(has), formatUUID(id), kerr.InconsistentTopicID)
 	}
 	d.claim(e)
-	l, err := d.openEntry(e)
-	if err != nil || has != none || id == none {
-		return l, err
+	adopts := has == none && id != none
+	if resting != nil && !adopts {
+		return *resting, nil
 	}
-	return l, d.assignTopicID(e, l, id)
+	l, err := d.openEntry(e)
+	if err != nil {
+		return Held{}, err
+	}
+	if adopts {
+		return heldOpen(l), d.assignTopicID(e, l, id)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return d.rest(e, l), nil
 }
 
 func (d *Dir) assignTopicID(e *entry, l *storage.Log, id [16]byte) error {
@@ -163,7 +177,6 @@ func (d *Dir) assignTopicID(e *entry, l *storage.Log, id [16]byte) error {
 	e.topicID = id
 	d.mu.Unlock()
 	e.settled.Store(false)
-	e.fresh.Store(false)
 	return nil
 }
 

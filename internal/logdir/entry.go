@@ -37,7 +37,6 @@ type entry struct {
 	unsynced  atomic.Int64 // bytes appended since the last background sync began
 	dirty     atomic.Bool  // on the keeper's list
 	settled   atomic.Bool  // the folder and its id are durable
-	fresh     atomic.Bool  // the folder was made since Open
 	unchecked atomic.Bool  // waits for its recovery
 	claimed   atomic.Bool  // the owner has asked for it since Open
 }
@@ -172,16 +171,13 @@ func (d *Dir) settle(e *entry) error {
 	return nil
 }
 
-// settleFolder is the part of settle inside of the log's folder. The names in a new one the log's own first sync has seen to.
+// settleFolder is the part of settle inside of the log's folder.
 func (d *Dir) settleFolder(e *entry) error {
 	folder := d.folder(e.key)
 	if d.topicID(e) != ([16]byte{}) {
 		if err := syncFile(d.disk, filepath.Join(folder, partitionMetadataName)); err != nil {
 			return err
 		}
-	}
-	if e.fresh.Load() {
-		return nil
 	}
 	return d.disk.SyncDir(folder)
 }

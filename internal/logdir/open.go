@@ -250,10 +250,24 @@ func (d *Dir) recoverAll() {
 		}
 		parallel(d.o.RecoveryThreads, waiting, func(e *entry) {
 			if d.ctx.Err() == nil {
-				_, _ = d.openEntry(e) // logged there, and told to whoever asks for that log
+				d.recoverEntry(e)
 			}
 		})
 	})
+}
+
+// recoverEntry opens a log that nobody has asked for yet, and closes it again if there is nothing to it. An error is logged, and
+// told to whoever asks for the log.
+func (d *Dir) recoverEntry(e *entry) {
+	l, err := d.openEntry(e)
+	if err != nil {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.claimed.Load() && e.opened.Load() == l {
+		d.rest(e, l)
+	}
 }
 
 // awaitSettings waits until topics' settings are known, and reports whether that came before Close.

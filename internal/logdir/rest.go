@@ -1,0 +1,67 @@
+package logdir
+
+import "github.com/barnabas-mq/barnabas/internal/storage"
+
+// Held is what is known of a log without opening it.
+type Held struct {
+	Start, End    int64
+	HighWatermark int64 // as last checkpointed
+	Size          int64
+	// Open says that the log is open, because it is in use or had to be recovered: what was last checkpointed says little then.
+	Open bool
+}
+
+func heldOpen(l *storage.Log) Held {
+	return Held{Start: l.StartOffset(), End: l.EndOffset(), HighWatermark: l.HighWatermark(), Size: l.Size(), Open: true}
+}
+
+// Look tells what is known of a log that Hold left closed, or of an open one. ok is false for any other.
+func (d *Dir) Look(topic string, partition int32) (held Held, ok bool) {
+	d.mu.RLock()
+	e := d.logs[key{topic, partition}]
+	d.mu.RUnlock()
+	if e == nil {
+		return Held{}, false
+	}
+	if l := e.opened.Load(); l != nil {
+		return heldOpen(l), true
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if resting := e.resting(); resting != nil {
+		return *resting, true
+	}
+	return Held{}, false
+}
+
+// resting describes a log that can be opened without touching a file; nil if it is none. e.mu is held.
+func (e *entry) resting() *Held {
+	if e.gone || e.offline != nil || e.lazy == nil || e.unchecked.Load() || e.opened.Load() != nil {
+		return nil
+	}
+	m, rest, err := storage.DecodeManifestEntry(e.lazy)
+	if err != nil || len(rest) > 0 {
+		return nil
+	}
+	held := Held{Start: m.StartOffset, End: m.EndOffset}
+	held.HighWatermark = min(max(e.highWatermark.Load(), held.Start), held.End)
+	for _, s := range m.Segments {
+		held.Size += s.Size
+	}
+	return &held
+}
+
+// rest closes a log that is open and was not used yet, if that is all the same to it. e.mu is held.
+func (d *Dir) rest(e *entry, l *storage.Log) Held {
+	held := heldOpen(l)
+	m, ok := l.Rest()
+	if !ok {
+		return held
+	}
+	_, _ = d.releaseWith(e, func() (storage.ManifestEntry, error) { return m, nil }, true)
+	e.lazy, held.Open = m.AppendTo(nil), false
+	if held.Size == 0 {
+		e.retentionDue.CompareAndSwap(0, nothingDue)
+	}
+	return held
+}
