@@ -11,7 +11,7 @@ import (
 
 func aboutCommittedOffsets() []conversation {
 	return []conversation{
-		every(kmsg.OffsetCommit, "without a group", func(t *Talk) {
+		since(kmsg.OffsetCommit, 1, "without a group", func(t *Talk) {
 			of := t.Topic("", 2)
 			g := t.Name
 			ask := func(step string, r *kmsg.OffsetCommitRequest) { t.Ask(step, r) }
@@ -42,7 +42,7 @@ func aboutCommittedOffsets() []conversation {
 			ask("a partition twice", twice)
 			t.Ask("fetched at last", fetchingOffsets(6, g, of, 0, 1))
 		}),
-		every(kmsg.OffsetCommit, "as a member", func(t *Talk) {
+		since(kmsg.OffsetCommit, 1, "as a member", func(t *Talk) {
 			of := t.Topic("", 1)
 			g := t.Name
 			m := t.Join("joins", "", g, 3, unchanged)
@@ -63,7 +63,7 @@ func aboutCommittedOffsets() []conversation {
 			t.Ask("from outside when empty", committing(t.Version, g, "", -1, of, 0, 8, nil))
 			t.Ask("the member that left", committing(t.Version, g, m.MemberID, m.Generation, of, 0, 9, nil))
 		}),
-		every(kmsg.OffsetFetch, "fetching", func(t *Talk) {
+		since(kmsg.OffsetFetch, 1, "fetching", func(t *Talk) {
 			of, other := t.Topic("-a", 2), t.Topic("-b", 1)
 			g := t.Name
 			t.Must(committing(5, g, "", -1, of, 0, 5, kmsg.StringPtr("note")))
@@ -115,6 +115,19 @@ func aboutCommittedOffsets() []conversation {
 				t.Ask("the deleted topic", fetchingOffsets(t.Version, g, other, 0))
 			}
 		}),
+		// Version 0 was kept in ZooKeeper, which Kafka 3.9 need not have: then it refuses whatever is asked.
+		between(kmsg.OffsetCommit, 0, 0, "where there is no ZooKeeper", func(t *Talk) {
+			of := t.Topic("", 1)
+			t.Ask("commit", committing(0, t.Name, "", -1, of, 0, 5, kmsg.StringPtr("note")))
+			t.Ask("unknown topic", committing(0, t.Name, "", -1, topic{name: t.Name + "-none"}, 0, 5, nil))
+		}),
+		between(kmsg.OffsetFetch, 0, 0, "where there is no ZooKeeper", func(t *Talk) {
+			of := t.Topic("", 2)
+			t.Must(committing(1, t.Name, "", -1, of, 0, 5, kmsg.StringPtr("note")))
+			t.Ask("committed", fetchingOffsets(0, t.Name, of, 0))
+			t.Ask("not committed", fetchingOffsets(0, t.Name, of, 1))
+			t.Ask("unknown topic", fetchingOffsets(0, t.Name, topic{name: t.Name + "-none"}, 0))
+		}),
 		every(kmsg.OffsetDelete, "deleting", func(t *Talk) {
 			of := t.Topic("", 2)
 			g := t.Name
@@ -141,11 +154,9 @@ func aboutCommittedOffsets() []conversation {
 			t.Ask("again", asking(g, of.name, 0))
 			t.Ask("no partitions", asking(g, of.name))
 			t.Ask("fetched", fetchingOffsets(6, g, of, 0, 1))
-			subscribed := kmsg.NewConsumerMemberMetadata()
-			subscribed.Topics = []string{of.name}
 			m := t.Join("joins", "", g, 3, func(r *kmsg.JoinGroupRequest) {
 				for i := range r.Protocols {
-					r.Protocols[i].Metadata = subscribed.AppendTo(nil)
+					r.Protocols[i].Metadata = subscription(of.name)
 				}
 			})
 			t.Must(syncing(3, g, m.MemberID, m.Generation, noSync))
@@ -156,7 +167,7 @@ func aboutCommittedOffsets() []conversation {
 			t.Ask("the last", asking(g, of.name, 1))
 			t.Ask("described", describingGroups(5, g))
 		}),
-		every(kmsg.OffsetCommit, "in a group of generations", func(t *Talk) {
+		since(kmsg.OffsetCommit, 1, "several partitions", func(t *Talk) {
 			of := t.Topic("", 3)
 			g := t.Name
 			for p := range int32(3) {

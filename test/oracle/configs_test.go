@@ -4,7 +4,9 @@ package oracle
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -93,6 +95,9 @@ func aboutConfigs() []conversation {
 			of := t.Topic("", 1, "retention.ms", "12345", "cleanup.policy", "compact,delete", "max.message.bytes", "2000")
 			t.Ask("all", describing(t.Version, ofTopic, of.name))
 			t.Ask("some", describing(t.Version, ofTopic, of.name, "retention.ms", "segment.bytes"))
+			if t.Version == 0 {
+				return // that is Kafka 3.9, whose configs are others: once is enough
+			}
 			t.Ask("an unknown one", describing(t.Version, ofTopic, of.name, "no.such.config", "segment.ms"))
 			t.Ask("none", describing(t.Version, ofTopic, of.name, []string{}...))
 			empty := describing(t.Version, ofTopic, of.name)
@@ -107,16 +112,20 @@ func aboutConfigs() []conversation {
 			t.Ask("the offsets topic", describing(t.Version, ofTopic, "__consumer_offsets"))
 		}),
 		byItself(every(kmsg.DescribeConfigs, "a broker", func(t *Talk) {
-			t.Ask("all", describing(t.Version, ofBroker, "1"))
+			if t.Version >= 1 { // 0 is Kafka 3.9, whose configs are others
+				t.Ask("all", describing(t.Version, ofBroker, "1"))
+			}
 			t.Ask("some", describing(t.Version, ofBroker, "1", "log.retention.ms", "num.partitions", "log.dirs"))
 			t.Ask("defaults", describing(t.Version, ofBroker, ""))
 			t.Ask("another", describing(t.Version, ofBroker, "77"))
 			t.Ask("no number", describing(t.Version, ofBroker, "x"))
 		})),
 		every(kmsg.DescribeConfigs, "other resources", func(t *Talk) {
-			t.Ask("group", describing(t.Version, ofGroup, t.Name))
+			if t.Version >= 1 { // 0 is Kafka 3.9, which does not know these
+				t.Ask("group", describing(t.Version, ofGroup, t.Name))
+				t.Ask("metrics", describing(t.Version, ofMetrics, t.Name))
+			}
 			t.Ask("group without a name", describing(t.Version, ofGroup, ""))
-			t.Ask("metrics", describing(t.Version, ofMetrics, t.Name))
 			t.Ask("metrics without a name", describing(t.Version, ofMetrics, ""))
 			t.Ask("unknown type", describing(t.Version, 77, "x"))
 			t.Ask("type 0", describing(t.Version, 0, "x"))
@@ -207,25 +216,24 @@ func aboutConfigs() []conversation {
 			t.Ask("no number", altering(t.Version, ofBroker, "x", change{"log.retention.ms", set, "1000000"}))
 			t.Ask("set for one", altering(t.Version, ofBroker, "1", change{"log.retention.ms", set, "1000000"}))
 			t.Ask("set for all", altering(t.Version, ofBroker, "", change{"log.retention.ms", set, "2000000"}, change{"log.cleaner.backoff.ms", set, "16000"}))
-			has := func(n int, names ...string) func(kmsg.Response) bool {
+			has := func(values ...string) func(kmsg.Response) bool {
 				return func(r kmsg.Response) bool {
+					found := 0
 					for _, c := range r.(*kmsg.DescribeConfigsResponse).Resources[0].Configs {
-						for _, s := range c.ConfigSynonyms {
-							if s.Source == kmsg.ConfigSourceDynamicBrokerConfig || s.Source == kmsg.ConfigSourceDynamicDefaultBrokerConfig {
-								n--
-							}
+						if c.Value != nil && slices.Contains(values, *c.Value) {
+							found++
 						}
 					}
-					return n == 0
+					return found == len(values)
 				}
 			}
-			t.Until("described", describing(4, ofBroker, "1", "log.retention.ms", "log.cleaner.backoff.ms"), has(3))
-			t.Until("described defaults", describing(4, ofBroker, ""), has(2))
+			t.Until("described", describing(4, ofBroker, "1", "log.retention.ms", "log.cleaner.backoff.ms"), has("1000000", "16000"))
+			t.Until("described defaults", describing(4, ofBroker, ""), has("2000000", "16000"))
 			topic := t.Topic("", 1)
 			t.Ask("described at a topic", describing(4, ofTopic, topic.name, "retention.ms"))
 			t.Must(altering(t.Version, ofBroker, "1", change{"log.retention.ms", remove, "<null>"}))
 			t.Must(altering(t.Version, ofBroker, "", change{"log.retention.ms", remove, "<null>"}, change{"log.cleaner.backoff.ms", remove, "<null>"}))
-			t.Until("described when deleted", describing(4, ofBroker, "1", "log.retention.ms", "log.cleaner.backoff.ms"), has(0))
+			t.Until("described when deleted", describing(4, ofBroker, "1", "log.retention.ms", "log.cleaner.backoff.ms"), has("15000"))
 		})),
 		every(kmsg.IncrementalAlterConfigs, "other resources", func(t *Talk) {
 			t.Ask("group", altering(t.Version, ofGroup, t.Name, change{"consumer.session.timeout.ms", set, "50000"}))
@@ -260,7 +268,7 @@ func aboutConfigs() []conversation {
 			t.Ask("another broker", replacing(t.Version, ofBroker, "77", "log.retention.ms", "1000000"))
 			twice := replacing(t.Version, ofTopic, of.name, "retention.ms", "1")
 			twice.Resources = append(twice.Resources, twice.Resources[0])
-			t.Ask("a topic twice", twice)
+			t.Silent("a topic twice", t.Send("", twice), 2*time.Second)
 		}),
 		byItself(every(kmsg.ListConfigResources, "listing", func(t *Talk) {
 			t.Topic("", 1)

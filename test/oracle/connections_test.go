@@ -51,14 +51,14 @@ func aboutConnections() []conversation {
 			}
 		}),
 		between(kmsg.ApiVersions, 0, 0, "frames", func(t *Talk) {
-			good := framed(kmsg.NewPtrApiVersionsRequest(), 5)
+			good := framed(metadata(1, t.Name+"-none"), 5)
 			t.Raw("length 0", []byte{0, 0, 0, 0}, 9, kmsg.NewPtrApiVersionsRequest())
 			t.Raw("length -1", []byte{0xff, 0xff, 0xff, 0xff}, 9, kmsg.NewPtrApiVersionsRequest())
 			t.Raw("length of 2 GB", []byte{0x7f, 0xff, 0xff, 0xff}, 9, kmsg.NewPtrApiVersionsRequest())
 			t.Raw("half a header", []byte{0, 0, 0, 5, 0, 18, 0, 0, 0}, 9, kmsg.NewPtrApiVersionsRequest())
 			t.Raw("no client id", []byte{0, 0, 0, 8, 0, 18, 0, 0, 0, 0, 0, 9}, 9, kmsg.NewPtrApiVersionsRequest())
 			t.Raw("http", []byte("GET / HTTP/1.1\r\n\r\n"), 9, kmsg.NewPtrApiVersionsRequest())
-			t.Raw("two frames", append(slices.Clone(good), good...), 5, kmsg.NewPtrApiVersionsRequest())
+			t.Raw("two frames", append(slices.Clone(good), good...), 5, metadata(1))
 			t.Raw("a client id of length -2", frame(3, 1, 9, -2, []byte{0, 0, 0, 0}), 9, metadata(1))
 			t.Raw("a client id longer than the frame", frame(3, 1, 9, 100, []byte{0, 0, 0, 0}), 9, metadata(1))
 		}),
@@ -85,14 +85,14 @@ func aboutConnections() []conversation {
 			r := kmsg.NewPtrApiVersionsRequest()
 			r.Version, r.ClientSoftwareName, r.ClientSoftwareVersion = 3, "a", "b"
 			r.UnknownTags.Set(77, []byte("hello"))
-			t.Ask("in ApiVersions", r)
+			t.AskBare("in ApiVersions", r)
 			m := metadata(9, "no-such-topic-"+t.Name)
 			m.AllowAutoTopicCreation = false
 			m.UnknownTags.Set(77, []byte("hello"))
 			t.Ask("in Metadata", m)
 		}),
 		between(kmsg.ApiVersions, 0, 0, "pipelined", func(t *Talk) {
-			a := t.Send("", kmsg.NewPtrApiVersionsRequest())
+			a := t.Send("", describingGroups(1, t.Name))
 			b := t.Send("", metadata(1, t.Name+"-none"))
 			c := t.Send("", listOffsets(2, t.Name+"-none", -1, 1))
 			t.Take("first", a)

@@ -24,13 +24,14 @@ type leaf struct {
 // same value is the same symbol throughout a conversation.
 type symbols struct {
 	node  *broker
+	name  string // of the conversation, in topics and groups
 	seen  map[string]string
 	count map[string]int
 	exact bool // two brokers with the same ids: only addresses differ
 }
 
-func newSymbols(b *broker) *symbols {
-	return &symbols{node: b, seen: map[string]string{}, count: map[string]int{}}
+func newSymbols(b *broker, name string) *symbols {
+	return &symbols{node: b, name: name, seen: map[string]string{}, count: map[string]int{}}
 }
 
 func (s *symbols) symbol(kind, value string) string {
@@ -89,6 +90,10 @@ var bracketed = regexp.MustCompile(`\[[^\]]*\]`)
 // value flattens one field. The rule for it, if there is one, comes from rules_test.go.
 func (f *flattener) value(path, name string, v reflect.Value) {
 	full := f.response + "." + bracketed.ReplaceAllString(path, "")
+	if rule, ok := valueRules[f.response+"."+path]; ok {
+		f.add(path, "%s", rule(f, v.Interface()))
+		return
+	}
 	if rule, ok := valueRules[full]; ok {
 		f.add(path, "%s", rule(f, v.Interface()))
 		return
@@ -161,7 +166,7 @@ func (f *flattener) list(path, name, full string, v reflect.Value) {
 	}
 	var items []item
 	for i := range v.Len() {
-		items = append(items, item{f.text(key.of(v.Index(i).Interface())), i})
+		items = append(items, item{f.text(key.of(f, v.Index(i).Interface())), i})
 	}
 	sort.SliceStable(items, func(i, j int) bool { return items[i].key < items[j].key })
 	for n, it := range items {
@@ -183,6 +188,8 @@ var uuidText = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{
 func (f *flattener) text(v string) string {
 	v = strings.ReplaceAll(v, f.node.dataDir, "<log dir>")
 	v = strings.ReplaceAll(v, f.node.address, "<address>")
+	v = strings.ReplaceAll(v, f.node.controller, "<controller>")
+	v = strings.ReplaceAll(v, f.name, "<name>")
 	if f.exact {
 		return v
 	}

@@ -9,13 +9,20 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
+// subscription is what a consumer says of itself. Kafka 3.9 never answers a member whose metadata is something else.
+func subscription(topics ...string) []byte {
+	m := kmsg.NewConsumerMemberMetadata()
+	m.Version, m.Topics = 1, topics
+	return m.AppendTo(nil)
+}
+
 func joining(version int16, group, member string, change func(r *kmsg.JoinGroupRequest)) *kmsg.JoinGroupRequest {
 	r := kmsg.NewPtrJoinGroupRequest()
 	r.Version, r.Group, r.MemberID, r.ProtocolType = version, group, member, "consumer"
 	r.SessionTimeoutMillis, r.RebalanceTimeoutMillis = 30000, 30000
 	for _, name := range []string{"range", "roundrobin"} {
 		p := kmsg.NewJoinGroupRequestProtocol()
-		p.Name, p.Metadata = name, []byte("metadata of "+name)
+		p.Name, p.Metadata = name, subscription("a topic for "+name)
 		r.Protocols = append(r.Protocols, p)
 	}
 	change(r)
@@ -135,6 +142,7 @@ func aboutGroups() []conversation {
 			ask("session too long", t.Name+"-c", "", func(r *kmsg.JoinGroupRequest) { r.SessionTimeoutMillis = 1 << 30 })
 			ask("session negative", t.Name+"-c", "", func(r *kmsg.JoinGroupRequest) { r.SessionTimeoutMillis = -1 })
 			ask("no protocols", t.Name+"-d", "", func(r *kmsg.JoinGroupRequest) { r.Protocols = nil })
+			ask("metadata that is no subscription", t.Name+"-g", "", func(r *kmsg.JoinGroupRequest) { r.Protocols[0].Metadata = []byte("nonsense") })
 			ask("no protocol type", t.Name+"-e", "", func(r *kmsg.JoinGroupRequest) { r.ProtocolType = "" })
 			if t.Version >= 5 {
 				for _, id := range []string{"", "a b", ".", strings.Repeat("x", 300)} {

@@ -71,6 +71,20 @@ func aboutIdempotence() []conversation {
 			t.Ask("after", produce(t.Version, to, 0, batchOf(recs(1)...).from(id, 0, 2).bytes()))
 			t.Contents("contents", to, 0)
 		}),
+		every(kmsg.InitProducerID, "transactions are not served yet", func(t *Talk) {
+			r := kmsg.NewPtrInitProducerIDRequest()
+			r.Version, r.ProducerID, r.ProducerEpoch, r.TransactionTimeoutMillis = t.Version, -1, -1, 60000
+			r.TransactionalID = &t.Name
+			t.Ask("a transactional id", r)
+		}),
+		every(kmsg.FindCoordinator, "transactions are not served yet", func(t *Talk) {
+			if t.Version == 0 {
+				return // knows groups alone
+			}
+			r := kmsg.NewPtrFindCoordinatorRequest()
+			r.Version, r.CoordinatorType, r.CoordinatorKey, r.CoordinatorKeys = t.Version, 1, t.Name, []string{t.Name}
+			t.Ask("a transaction", r)
+		}),
 		every(kmsg.InitProducerID, "without a transactional id", func(t *Talk) {
 			new := func(change func(r *kmsg.InitProducerIDRequest)) *kmsg.InitProducerIDRequest {
 				r := kmsg.NewPtrInitProducerIDRequest()

@@ -69,7 +69,7 @@ func aboutMessageSets() []conversation {
 			to := t.Topic("-mixed", 1)
 			t.Ask("both magics", produce(t.Version, to, 0, append(messageSet(old(0, 1)...), messageSet(old(1, 1)...)...)))
 			t.Ask("a batch of magic 2", produce(t.Version, to, 0, batchOf(recs(2)...).bytes()))
-			t.Ask("a batch of magic 2 with zstd", produce(t.Version, to, 0, batchOf(recs(2)...).packed(zstd).bytes()))
+			t.Ask("a batch of magic 2 with zstd", produce(t.Version, t.Topic("-zstd", 1), 0, batchOf(recs(2)...).packed(zstd).bytes()))
 			t.Contents("contents", to, 0)
 		}),
 		between(kmsg.Fetch, 0, 3, "down-conversion", func(t *Talk) {

@@ -21,8 +21,9 @@ import (
 )
 
 const (
-	workers  = 4               // conversations at once
-	talkTime = 2 * time.Minute // one that takes longer is stuck
+	workers  = 4                // conversations at once
+	slow     = 10 * time.Second // one that takes longer is named: something waits where nothing should
+	talkTime = 2 * time.Minute  // one that takes longer is stuck
 )
 
 var (
@@ -56,7 +57,7 @@ func startPairs(t *testing.T, binary string) map[kafkatest.Jars]*pair {
 		dir := t.TempDir()
 		for _, kafka := range []bool{true, false} {
 			starting.Go(func() {
-				o := kafkatest.Options{Dir: dir + "/barnabas", Binary: binary, Settings: settings()}
+				o := kafkatest.Options{Dir: dir + "/barnabas", Binary: binary, Settings: settings(), KafkaSettings: true, Arguments: []string{"--set", "barnabas.admin.listener="}}
 				start := kafkatest.StartBarnabas
 				if kafka {
 					o.Dir, o.Version, start = dir+"/kafka", version, kafkatest.StartKafka
@@ -70,7 +71,7 @@ func startPairs(t *testing.T, binary string) map[kafkatest.Jars]*pair {
 				mu.Lock()
 				defer mu.Unlock()
 				p.nodes = append(p.nodes, n)
-				b := &broker{name: fmt.Sprintf("Barnabas beside %s", version), address: n.Address, dataDir: n.DataDir, since: since}
+				b := &broker{controller: n.Controller, name: fmt.Sprintf("Barnabas beside %s", version), address: n.Address, dataDir: n.DataDir, since: since}
 				if kafka {
 					b.name = "Kafka " + string(version)
 					p.kafka = b
@@ -104,7 +105,9 @@ func startPairs(t *testing.T, binary string) map[kafkatest.Jars]*pair {
 
 // settings are those of all brokers, where defaults make a test slow or two brokers differ.
 func settings() map[string]string {
-	return map[string]string{"num.partitions": "2", "log.retention.check.interval.ms": "3600000"}
+	return map[string]string{
+		"num.partitions": "2", "log.retention.check.interval.ms": "3600000", "queued.max.request.bytes": "200000000", "log.dir": "/tmp/unused",
+	}
 }
 
 // warm has the offsets topic created and every partition of it loaded.
@@ -241,6 +244,13 @@ func converse(t *testing.T, newest, old *pair) {
 			t.Fatal(err)
 		}
 	}
+	if t.Failed() {
+		for _, p := range []*pair{newest, old} {
+			for _, n := range p.nodes {
+				t.Logf("%s says at last:\n%s", n.Command[0], n.Tail(10))
+			}
+		}
+	}
 	for _, l := range lines(unlisted) {
 		t.Errorf("not listed: %s", l)
 	}
@@ -310,6 +320,7 @@ func newestVersion(key, advertised int16) int16 {
 
 // do has the conversation with both at once.
 func (j job) do() outcome {
+	start := time.Now()
 	type side struct {
 		t   *Talk
 		err error
@@ -341,6 +352,9 @@ func (j job) do() outcome {
 		return o
 	}
 	o.differences = compare(j.conversation, j.version, sides[0].t.said, sides[1].t.said)
+	if took := time.Since(start); took > slow {
+		fmt.Printf("%s v%d %s took %s\n", kmsg.NameForKey(int16(j.key)), j.version, j.name, took.Round(time.Millisecond))
+	}
 	o.exchanges = len(sides[0].t.said)
 	for _, e := range sides[0].t.said {
 		o.leaves += len(e.leaves)

@@ -4,7 +4,6 @@ package oracle
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -31,7 +30,9 @@ var valueRules = map[string]rule{
 	// Texts for people: whether there is one counts, its words are each broker's own.
 	"*.ErrorMessage":  present,
 	"*.Documentation": present,
-	// Bytes that end in a throttle are none here: no quota is set.
+	// Defaults that Barnabas takes from the machine.
+	"DescribeConfigs.Resources[0].Configs[queued.max.request.bytes].ConfigSynonyms[1].Value": ofMachine,
+	"DescribeConfigs.Resources[0].Configs[log.dir].ConfigSynonyms[1].Value":                  ofMachine,
 }
 
 // recordFields are bytes that hold record batches.
@@ -39,33 +40,53 @@ var recordFields = map[string]bool{"Fetch.Topics.Partitions.RecordBatches": true
 
 // listKey says by what the items of a list are told apart, where Kafka's order means nothing.
 type listKey struct {
-	of  func(item any) string
+	of  func(f *flattener, item any) string
 	why string
 }
 
 const hashed = "Kafka's order is that of a hash map"
 
 var listKeys = map[string]listKey{
-	"Produce.Topics": {func(v any) string {
-		topic := v.(kmsg.ProduceResponseTopic)
-		return topic.Topic + strings.Trim(fmt.Sprintf("%x", topic.TopicID[:2]), "0")
-	}, hashed},
-	"Produce.Topics.Partitions":         {func(v any) string { return fmt.Sprint(v.(kmsg.ProduceResponseTopicPartition).Partition) }, hashed},
-	"DescribeConfigs.Resources.Configs": {func(v any) string { return v.(kmsg.DescribeConfigsResponseResourceConfig).Name }, hashed},
-	"ListGroups.Groups":                 {func(v any) string { return v.(kmsg.ListGroupsResponseGroup).Group }, hashed},
-	"DescribeGroups.Groups.Members":     {func(v any) string { return v.(kmsg.DescribeGroupsResponseGroupMember).ClientID }, hashed},
-	"DescribeLogDirs.Dirs.Topics":       {func(v any) string { return v.(kmsg.DescribeLogDirsResponseDirTopic).Topic }, hashed},
-	"DescribeLogDirs.Dirs.Topics.Partitions": {func(v any) string {
+	"Produce.Topics.Partitions":         {func(_ *flattener, v any) string { return fmt.Sprint(v.(kmsg.ProduceResponseTopicPartition).Partition) }, hashed},
+	"DescribeConfigs.Resources.Configs": {func(_ *flattener, v any) string { return v.(kmsg.DescribeConfigsResponseResourceConfig).Name }, hashed},
+	"ListGroups.Groups":                 {func(_ *flattener, v any) string { return v.(kmsg.ListGroupsResponseGroup).Group }, hashed},
+	"DescribeGroups.Groups.Members":     {func(_ *flattener, v any) string { return v.(kmsg.DescribeGroupsResponseGroupMember).ClientID }, hashed},
+	"DescribeLogDirs.Dirs.Topics":       {func(_ *flattener, v any) string { return v.(kmsg.DescribeLogDirsResponseDirTopic).Topic }, hashed},
+	"DescribeLogDirs.Dirs.Topics.Partitions": {func(_ *flattener, v any) string {
 		return fmt.Sprint(v.(kmsg.DescribeLogDirsResponseDirTopicPartition).Partition)
 	}, hashed},
-	"ApiVersions.ApiKeys": {func(v any) string { return kmsg.NameForKey(v.(kmsg.ApiVersionsResponseApiKey).ApiKey) }, hashed},
-	"ApiVersions.SupportedFeatures": {func(v any) string {
+	"Metadata.Topics": {func(f *flattener, v any) string {
+		topic := v.(kmsg.MetadataResponseTopic)
+		if topic.Topic == nil {
+			return f.id(topic.TopicID[:])
+		}
+		return *topic.Topic
+	}, hashed},
+	"ListOffsets.Topics.Partitions": {func(_ *flattener, v any) string {
+		return fmt.Sprint(v.(kmsg.ListOffsetsResponseTopicPartition).Partition)
+	}, hashed},
+	"JoinGroup.Members":     {func(_ *flattener, v any) string { return v.(kmsg.JoinGroupResponseMember).MemberID }, hashed},
+	"DescribeGroups.Groups": {func(_ *flattener, v any) string { return v.(kmsg.DescribeGroupsResponseGroup).Group }, hashed},
+	"DeleteGroups.Groups":   {func(_ *flattener, v any) string { return v.(kmsg.DeleteGroupsResponseGroup).Group }, hashed},
+	"OffsetFetch.Topics":    {func(_ *flattener, v any) string { return v.(kmsg.OffsetFetchResponseTopic).Topic }, hashed},
+	"OffsetFetch.Topics.Partitions": {func(_ *flattener, v any) string {
+		return fmt.Sprint(v.(kmsg.OffsetFetchResponseTopicPartition).Partition)
+	}, hashed},
+	"OffsetFetch.Groups.Topics": {func(f *flattener, v any) string {
+		topic := v.(kmsg.OffsetFetchResponseGroupTopic)
+		return topic.Topic + f.id(topic.TopicID[:])
+	}, hashed},
+	"OffsetFetch.Groups.Topics.Partitions": {func(_ *flattener, v any) string {
+		return fmt.Sprint(v.(kmsg.OffsetFetchResponseGroupTopicPartition).Partition)
+	}, hashed},
+	"ApiVersions.ApiKeys": {func(_ *flattener, v any) string { return kmsg.NameForKey(v.(kmsg.ApiVersionsResponseApiKey).ApiKey) }, hashed},
+	"ApiVersions.SupportedFeatures": {func(_ *flattener, v any) string {
 		return v.(kmsg.ApiVersionsResponseSupportedFeature).Name
 	}, hashed},
-	"ApiVersions.FinalizedFeatures": {func(v any) string {
+	"ApiVersions.FinalizedFeatures": {func(_ *flattener, v any) string {
 		return v.(kmsg.ApiVersionsResponseFinalizedFeature).Name
 	}, hashed},
-	"ListConfigResources.ConfigResources": {func(v any) string {
+	"ListConfigResources.ConfigResources": {func(_ *flattener, v any) string {
 		r := v.(kmsg.ListConfigResourcesResponseConfigResource)
 		return fmt.Sprintf("%d %s", r.Type, r.Name)
 	}, hashed},
@@ -123,6 +144,17 @@ func port(f *flattener, v any) string {
 		return "<port>"
 	}
 	return fmt.Sprint(v)
+}
+
+// ofMachine shows what is not Kafka's default.
+func ofMachine(_ *flattener, v any) string {
+	switch value := v.(*string); {
+	case value == nil:
+		return "null"
+	case *value == "-1" || *value == "/tmp/kafka-logs":
+		return *value
+	}
+	return "<of the machine>"
 }
 
 func anyBytes(_ *flattener, v any) string {

@@ -11,20 +11,22 @@ import (
 const batchHeader = 61
 
 // records shows what Fetch gave: every batch and every record in it. What is compressed is shown as what it holds,
-// because two encoders need not agree, and a checksum as whether it is right, because producer ids differ.
+// because two encoders need not agree, and a checksum as whether it is right, because producer ids differ. An incomplete
+// batch behind others is not shown: clients drop it and ask again, and how much of it is sent is up to the broker.
 func (f *flattener) records(path string, b []byte) {
 	if len(b) == 0 {
 		f.add(path, "0 bytes")
 	}
 	for n := 0; len(b) > 0; n++ {
 		at := fmt.Sprintf("%s[%d]", path, n)
-		if len(b) < 17 {
-			f.add(at, "%d bytes of a batch", len(b))
-			return
+		size := 12
+		if len(b) >= 12 {
+			size += int(int32(binary.BigEndian.Uint32(b[8:])))
 		}
-		size := 12 + int(int32(binary.BigEndian.Uint32(b[8:])))
-		if size > len(b) || size < 17 {
-			f.add(at, "%d bytes of a batch of %d", len(b), size)
+		if len(b) < 17 || size > len(b) || size < 17 {
+			if n == 0 {
+				f.add(at, "%d bytes of a batch", len(b))
+			}
 			return
 		}
 		if magic := int8(b[16]); magic == 2 {

@@ -35,10 +35,11 @@ type Talk struct {
 
 // broker is one of the processes that are talked with.
 type broker struct {
-	name    string
-	address string
-	dataDir string
-	since   time.Time
+	name       string
+	address    string
+	controller string // its address
+	dataDir    string
+	since      time.Time
 }
 
 // Pending is a request whose answer has not been taken.
@@ -51,7 +52,7 @@ type Pending struct {
 }
 
 func newTalk(b *broker, name string, version int16) *Talk {
-	return &Talk{Version: version, Name: name, node: b, links: map[string]*link{}, symbols: newSymbols(b)}
+	return &Talk{Version: version, Name: name, node: b, links: map[string]*link{}, symbols: newSymbols(b, name)}
 }
 
 // on is the connection of a name; "" is the first.

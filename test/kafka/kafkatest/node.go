@@ -21,26 +21,28 @@ const (
 
 // Options say how a node runs. The zero value of each but Dir is a sensible choice.
 type Options struct {
-	Dir         string            // holds the node's data (Dir/data), its settings and its output; kept after the end
-	Settings    map[string]string // on top of those that a node alone needs in tests; "" takes one away
-	NodeID      int               // 0: node 1
-	Cluster     string            // cluster id that Kafka formats with; "": one of ours
-	Version     Jars              // of Kafka; "": Server44
-	HeapMB      int               // of Kafka; 0: 512
-	Java        []string          // further options for Kafka's Java
-	Binary      string            // of Barnabas; "": a fresh build
-	Arguments   []string          // further ones after barnabas serve
-	Unformatted bool              // do not format Kafka's directory: it has been before
+	Dir           string            // holds the node's data (Dir/data), its settings and its output; kept after the end
+	Settings      map[string]string // on top of those that a node alone needs in tests; "" takes one away
+	NodeID        int               // 0: node 1
+	Cluster       string            // cluster id that Kafka formats with; "": one of ours
+	Version       Jars              // of Kafka; "": Server44
+	HeapMB        int               // of Kafka; 0: 512
+	Java          []string          // further options for Kafka's Java
+	KafkaSettings bool              // Barnabas gets the settings of a Kafka that is a whole cluster
+	Binary        string            // of Barnabas; "": a fresh build
+	Arguments     []string          // further ones after barnabas serve
+	Unformatted   bool              // do not format Kafka's directory: it has been before
 }
 
 // Node is one broker process with its directory.
 type Node struct {
-	Address string // host:port of the PLAINTEXT listener
-	Dir     string // Options.Dir
-	DataDir string // the only one of log.dirs
-	Output  string // the file that takes the process's output
-	PID     int    // of the running process
-	Command []string
+	Address    string // host:port of the PLAINTEXT listener
+	Controller string // host:port of the CONTROLLER listener, if it has one
+	Dir        string // Options.Dir
+	DataDir    string // the only one of log.dirs
+	Output     string // the file that takes the process's output
+	PID        int    // of the running process
+	Command    []string
 
 	process *exec.Cmd
 	exited  chan struct{} // closed when the process is gone
@@ -148,8 +150,8 @@ func prepare(o Options, defaults func(o Options, broker, controller int) map[str
 		return nil, "", err
 	}
 	n := &Node{
-		Address: fmt.Sprintf("127.0.0.1:%d", ports[0]),
-		Dir:     o.Dir, DataDir: filepath.Join(o.Dir, "data"), Output: filepath.Join(o.Dir, "output.log"),
+		Address: fmt.Sprintf("127.0.0.1:%d", ports[0]), Controller: fmt.Sprintf("127.0.0.1:%d", ports[1]),
+		Dir: o.Dir, DataDir: filepath.Join(o.Dir, "data"), Output: filepath.Join(o.Dir, "output.log"),
 	}
 	if err := os.MkdirAll(n.DataDir, 0o755); err != nil {
 		return nil, "", err
@@ -187,7 +189,10 @@ func kafkaSettings(o Options, broker, controller int) map[string]string {
 }
 
 // barnabasSettings are those of a Barnabas that is a whole cluster.
-func barnabasSettings(o Options, broker, _ int) map[string]string {
+func barnabasSettings(o Options, broker, controller int) map[string]string {
+	if o.KafkaSettings {
+		return kafkaSettings(o, broker, controller)
+	}
 	s := map[string]string{"node.id": fmt.Sprint(o.NodeID), "listeners": "PLAINTEXT://127.0.0.1:" + fmt.Sprint(broker)}
 	maps.Copy(s, groupSettings())
 	return s
