@@ -104,12 +104,12 @@ func writePartitions(w *seriesWriter, topics []topicSeries) {
 	logs := make(map[*replica.Partition]partitionLog)
 	for _, t := range topics {
 		for _, p := range t.partitions {
-			log, err := p.OpenLog()
+			extent, err := p.Extent()
 			if err != nil {
 				offline++
 				continue
 			}
-			logs[p] = partitionLog{size: log.Size(), start: log.StartOffset(), end: log.EndOffset(), online: true}
+			logs[p] = partitionLog{size: extent.Size, start: extent.Start, end: extent.End, online: true}
 		}
 	}
 	w.head("kafka_server_replicamanager_partitioncount", "gauge", "Partitions held by this broker.")

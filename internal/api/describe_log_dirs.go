@@ -60,12 +60,12 @@ func describeTopic(t *replica.Topic, partitions []*replica.Partition, dir *logdi
 		if p.Dir() != dir || wanted != nil && !wanted[topicPartition{t.Name, p.Index}] {
 			continue
 		}
-		log, err := p.OpenLog()
+		extent, err := p.Extent()
 		if err != nil {
 			continue // its log is offline, so there is nothing to tell
 		}
 		at := kmsg.NewDescribeLogDirsResponseDirTopicPartition()
-		at.Partition, at.Size, at.OffsetLag = p.Index, log.Size(), max(p.HighWatermark()-log.EndOffset(), 0)
+		at.Partition, at.Size, at.OffsetLag = p.Index, extent.Size, max(p.HighWatermark()-extent.End, 0)
 		out.Partitions = append(out.Partitions, at)
 	}
 	slices.SortFunc(out.Partitions, func(a, b kmsg.DescribeLogDirsResponseDirTopicPartition) int {

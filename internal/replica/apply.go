@@ -95,6 +95,7 @@ func (m *Manager) assign(t *meta.Topic, partitions []int32, held map[place]holdi
 				h = holding{dir: m.choose(state)}
 			}
 			p = &Partition{Index: index, manager: m, dir: h.dir, heldID: h.id, epoch: -1, assigned: state}
+			p.highWatermark.Store(unknown)
 			m.add(t, p)
 			opening = append(opening, p)
 		}
@@ -141,7 +142,7 @@ func (m *Manager) choose(state *meta.Partition) *logdir.Dir {
 func (p *Partition) take(state *meta.Partition) {
 	p.mu.Lock()
 	p.assigned = state
-	ready := p.log != nil || p.offline != nil
+	ready := p.log != nil || p.resting || p.offline != nil
 	p.mu.Unlock()
 	if ready {
 		p.act()
@@ -155,7 +156,7 @@ func (p *Partition) act() {
 	state := p.assigned
 	p.mu.Unlock()
 	if state.Leader == p.manager.o.NodeID {
-		p.lead(p.manager.o.NodeID, state)
+		p.lead(state)
 	} else {
 		p.follow(state)
 	}
@@ -204,16 +205,20 @@ func (m *Manager) openOne(p *Partition) {
 	if gone != nil {
 		return
 	}
-	log, err := p.openLog()
+	held, err := p.hold()
+	var log *storage.Log
+	if err == nil && held.Open {
+		log, err = p.dir.Get(p.topic.Name, p.Index)
+	}
 	p.mu.Lock()
 	gone = p.gone
 	again := p.offline != nil
-	if err != nil {
-		p.offline = err
-	} else {
-		p.log, p.offline = log, nil
-		p.highWatermark.Store(min(max(p.dir.CheckpointedHighWatermark(p.topic.Name, p.Index), log.StartOffset()), log.EndOffset()))
-		log.SetHighWatermark(p.highWatermark.Load())
+	p.offline, p.resting = err, err == nil && !held.Open
+	switch {
+	case log != nil:
+		p.use(log)
+	case err == nil:
+		p.highWatermark.Store(held.HighWatermark)
 	}
 	p.mu.Unlock()
 	switch {
@@ -233,17 +238,43 @@ func (m *Manager) openOne(p *Partition) {
 	p.act()
 }
 
-// openLog opens the replica's log, or makes it. A log of another topic that had this name, which a kill amid a delete or
-// a power cut can leave, is set aside first.
-func (p *Partition) openLog() (*storage.Log, error) {
-	log, err := p.dir.Create(p.topic.Name, p.Index, p.topic.ID)
+// hold sees that there is a log for the replica, and opens it only if that takes more than a moment. A log of another topic that
+// had this name, which a kill amid a delete or a power cut can leave, is set aside first.
+func (p *Partition) hold() (logdir.Held, error) {
+	held, err := p.dir.Hold(p.topic.Name, p.Index, p.topic.ID)
 	if !errors.Is(err, kerr.InconsistentTopicID) {
-		return log, err
+		return held, err
 	}
 	if err := p.dir.Stray(p.topic.Name, p.Index, p.heldID); err != nil {
-		return nil, err
+		return logdir.Held{}, err
 	}
-	return p.dir.Create(p.topic.Name, p.Index, p.topic.ID)
+	return p.dir.Hold(p.topic.Name, p.Index, p.topic.ID)
+}
+
+// use takes an open log. The caller holds mu.
+func (p *Partition) use(log *storage.Log) {
+	p.log, p.resting = log, false
+	p.highWatermark.Store(min(max(p.dir.CheckpointedHighWatermark(p.topic.Name, p.Index), log.StartOffset()), log.EndOffset()))
+	log.SetHighWatermark(p.highWatermark.Load())
+}
+
+// rouse opens a resting log, and leads if that is what was assigned meanwhile. Nobody waits for a commit then. An error that does
+// not pass takes the replica offline. The caller holds mu.
+func (p *Partition) rouse() error {
+	log, err := p.dir.Get(p.topic.Name, p.Index)
+	if err != nil {
+		if !passing(err) && !errors.Is(err, logdir.ErrClosed) {
+			p.manager.o.Logger.Error("partition is offline: its log could not be opened", "partition", p.String(), "error", err)
+			p.offline, p.resting = err, false
+		}
+		return err
+	}
+	p.use(log)
+	p.durable = log.FlushedOffset() // a log rests only if it is durable, and so is its folder, or else empty
+	if p.gone == nil && p.assigned.Leader == p.manager.o.NodeID {
+		settle(p.begin(p.assigned), nil)
+	}
+	return nil
 }
 
 // drop deletes a topic's replicas. The topic's id goes with the request to the directory, so that a topic made anew

@@ -114,13 +114,13 @@ func (m *Manager) Topics(yield func(*Topic, []*Partition) bool) {
 // Dirs are the data directories.
 func (m *Manager) Dirs() []*logdir.Dir { return m.o.Dirs }
 
-// HighWatermark is what a data directory writes to its checkpoint: -1 when the replica is not held.
+// HighWatermark is what a data directory writes to its checkpoint: -1 when the replica is not held or its log not there yet.
 func (m *Manager) HighWatermark(topic string, partition int32) int64 {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	if t := m.byName[topic]; t != nil {
 		if p := t.partitions[partition]; p != nil {
-			return p.HighWatermark()
+			return p.highWatermark.Load()
 		}
 	}
 	return -1

@@ -21,12 +21,13 @@ type Partition struct {
 	topic   *Topic
 	dir     *logdir.Dir
 	heldID  [16]byte     // of the topic whose log dir held at the start; zero if the log did not say
-	log     *storage.Log // nil when it could not be opened: see offline
+	log     *storage.Log // nil while it rests, and when it could not be opened: see offline
 
 	// mu orders what moves the log's end, its leadership and the high watermark, so that a fenced leader appends
 	// nothing more. It is held across the append's write and nothing else that waits.
 	mu       sync.Mutex
 	assigned *meta.Partition // the newest state heard of
+	resting  bool            // the log is in order, and stays closed until somebody needs it
 	offline  error           // why there is no log
 	leader   *leader
 	epoch    int32 // the newest leader epoch heard of
@@ -39,14 +40,21 @@ type Partition struct {
 	observers []*observer
 	gone      error // set once: the replica was deleted or the broker stops
 
-	highWatermark atomic.Int64
+	highWatermark atomic.Int64 // unknown until the log is there
 }
 
+const unknown = -1
+
 // HighWatermark is the offset below which every record is committed. It never moves back while this broker leads.
-func (p *Partition) HighWatermark() int64 { return p.highWatermark.Load() }
+func (p *Partition) HighWatermark() int64 { return max(p.highWatermark.Load(), 0) }
 
 // Log is the partition's log, or why there is none. The caller holds mu, or saw leading succeed.
 func (p *Partition) Log() (*storage.Log, error) {
+	if p.resting {
+		if err := p.rouse(); err != nil {
+			return nil, fmt.Errorf("partition %s: %w", p, err)
+		}
+	}
 	if p.log == nil && p.offline == nil {
 		return nil, fmt.Errorf("partition %s: its log is being opened: %w", p, kerr.NotLeaderForPartition)
 	}
@@ -61,6 +69,31 @@ func (p *Partition) OpenLog() (*storage.Log, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.Log()
+}
+
+// Extent is how far a log reaches.
+type Extent struct{ Start, End, Size int64 }
+
+// Extent tells how far the log reaches, or why there is none. Unlike Log it leaves a resting one closed.
+func (p *Partition) Extent() (Extent, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if held, ok := p.look(); ok {
+		return Extent{held.Start, held.End, held.Size}, nil
+	}
+	log, err := p.Log()
+	if err != nil {
+		return Extent{}, err
+	}
+	return Extent{log.StartOffset(), log.EndOffset(), log.Size()}, nil
+}
+
+// look tells what is known of a resting log. The caller holds mu.
+func (p *Partition) look() (logdir.Held, bool) {
+	if !p.resting {
+		return logdir.Held{}, false
+	}
+	return p.dir.Look(p.topic.Name, p.Index)
 }
 
 // Dir is the data directory that holds the log.
@@ -105,25 +138,24 @@ func (p *Partition) leading(expected int32) (*leader, error) {
 
 // lead makes this broker the partition's leader, or takes a change of its in-sync set. No file is written: the epoch
 // reaches the disk with its first append.
-func (p *Partition) lead(self int32, state *meta.Partition) {
+func (p *Partition) lead(state *meta.Partition) {
 	p.mu.Lock()
 	if state != p.assigned {
 		p.mu.Unlock()
 		return
 	}
+	if p.resting && p.onLead != nil && p.gone == nil {
+		_ = p.rouse() // it has told
+	}
 	if p.log == nil || p.gone != nil {
 		p.epoch = state.LeaderEpoch
+		if held, ok := p.look(); ok && len(state.ISR) == 1 {
+			p.highWatermark.Store(held.End) // all of a resting log is durable
+		}
 		p.mu.Unlock()
 		return
 	}
-	if p.leader == nil || p.leader.epoch != state.LeaderEpoch {
-		end := p.log.EndOffset()
-		p.leader = &leader{self: self, epoch: state.LeaderEpoch, epochStart: end, parked: p.takeParked()}
-		p.log.BeginEpoch(state.LeaderEpoch, end)
-	}
-	p.epoch = state.LeaderEpoch
-	p.leader.replicas, p.leader.inSync = state.Replicas, state.ISR
-	free := p.advance()
+	free := p.begin(state)
 	flush := p.Settings().GroupCommit && p.highWatermark.Load() < p.log.EndOffset()
 	onLead := p.onLead
 	p.onLead = nil
@@ -135,6 +167,19 @@ func (p *Partition) lead(self int32, state *meta.Partition) {
 	if flush {
 		p.flush() // what a killed process wrote counts only once it is durable
 	}
+}
+
+// begin makes this broker the leader in the state's epoch, or takes its in-sync set. It returns the waits that are over. The
+// caller holds mu; the log is open.
+func (p *Partition) begin(state *meta.Partition) []parked {
+	if p.leader == nil || p.leader.epoch != state.LeaderEpoch {
+		end := p.log.EndOffset()
+		p.leader = &leader{self: p.manager.o.NodeID, epoch: state.LeaderEpoch, epochStart: end, parked: p.takeParked()}
+		p.log.BeginEpoch(state.LeaderEpoch, end)
+	}
+	p.epoch = state.LeaderEpoch
+	p.leader.replicas, p.leader.inSync = state.Replicas, state.ISR
+	return p.advance()
 }
 
 // WhenLeading calls f once this broker leads the partition, which may be at once, or when its log has been recovered.

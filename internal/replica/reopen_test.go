@@ -85,7 +85,7 @@ func TestAnOldStateOfAPartitionNeverReplacesANewerOne(t *testing.T) {
 	if epoch, err := p.LeaderEpoch(-1); epoch != 1 || err != nil {
 		t.Fatalf("leads in epoch %d: %v", epoch, err)
 	}
-	p.lead(1, old) // Two goroutines act on what each last saw: opening the log, and applying an image.
+	p.lead(old) // Two goroutines act on what each last saw: opening the log, and applying an image.
 	p.follow(old)
 	if epoch, err := p.LeaderEpoch(-1); epoch != 1 || err != nil {
 		t.Errorf("leads in epoch %d: %v", epoch, err)
