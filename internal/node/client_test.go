@@ -23,6 +23,12 @@ type client struct {
 	conn  net.Conn
 	asked int32
 	newer map[int16]int16
+	// hopeless, when set, says that asking again leads nowhere.
+	hopeless func() bool
+}
+
+func (c *client) giveUp(deadline time.Time) bool {
+	return time.Now().After(deadline) || c.hopeless != nil && c.hopeless()
 }
 
 func dial(address string) (*client, error) {
@@ -160,7 +166,7 @@ func (c *client) config(kind kmsg.ConfigResourceType, resource, name string) (st
 			return *config.Value, nil
 		}
 	}
-	return "", fmt.Errorf("config %s has no value", name)
+	return "", nil
 }
 
 // topics are the ids by name, internal topics apart.
@@ -249,6 +255,23 @@ func (c *client) offset(topic string, partition int32, timestamp int64) (int64, 
 	return at.Offset, kerr.ErrorForCode(at.ErrorCode)
 }
 
+func (c *client) epochEnd(topic string, partition, epoch int32) (int64, error) {
+	req := kmsg.NewPtrOffsetForLeaderEpochRequest()
+	req.ReplicaID = -1
+	t := kmsg.NewOffsetForLeaderEpochRequestTopic()
+	t.Topic = topic
+	p := kmsg.NewOffsetForLeaderEpochRequestTopicPartition()
+	p.Partition, p.LeaderEpoch, p.CurrentLeaderEpoch = partition, epoch, -1
+	t.Partitions = append(t.Partitions, p)
+	req.Topics = append(req.Topics, t)
+	resp, err := call[*kmsg.OffsetForLeaderEpochResponse](c, req)
+	if err != nil {
+		return -1, err
+	}
+	at := resp.Topics[0].Partitions[0]
+	return at.EndOffset, kerr.ErrorForCode(at.ErrorCode)
+}
+
 func (c *client) deleteRecords(topic string, partition int32, before int64) error {
 	req := kmsg.NewPtrDeleteRecordsRequest()
 	req.TimeoutMillis = 10_000
@@ -321,18 +344,18 @@ func (c *client) whenCoordinated(group string, ask func() error) error {
 			err = ask()
 		}
 		if !errors.Is(err, kerr.CoordinatorNotAvailable) && !errors.Is(err, kerr.CoordinatorLoadInProgress) &&
-			!errors.Is(err, kerr.NotCoordinator) || time.Now().After(deadline) {
+			!errors.Is(err, kerr.NotCoordinator) || c.giveUp(deadline) {
 			return err
 		}
 	}
 }
 
 // whenLed asks again while a partition's log is being recovered.
-func whenLed(ask func() error) error {
+func (c *client) whenLed(ask func() error) error {
 	deadline := time.Now().Add(patience)
 	for {
 		err := ask()
-		if !errors.Is(err, kerr.NotLeaderForPartition) || time.Now().After(deadline) {
+		if !errors.Is(err, kerr.NotLeaderForPartition) || c.giveUp(deadline) {
 			return err
 		}
 	}

@@ -24,6 +24,7 @@ var defaults = map[string]string{
 	"listeners":                    "PLAINTEXT://127.0.0.1:0",
 	"offsets.topic.num.partitions": "1",
 	"barnabas.disk.reserve.bytes":  "-1",
+	"barnabas.admin.listener":      "",
 }
 
 // journal keeps what a broker logs, for the tests that say what a person must be told.
@@ -121,7 +122,7 @@ func (p *process) mustStop(t *testing.T) {
 	}
 }
 
-// without panics: setup that cannot fail in a correct test.
+// must ends the test at an error.
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
