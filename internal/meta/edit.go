@@ -17,6 +17,7 @@ type Edit struct {
 	topics  map[ID]*Topic // copies that only this edit has seen
 	pending bool          // next.pending is a copy that only this edit has seen
 	touched touched
+	shared  shared
 }
 
 // forks says which trees of the next image are already this edit's own.

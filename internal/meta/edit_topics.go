@@ -107,7 +107,8 @@ func (e *Edit) setPartition(r *PartitionRecord) error {
 		return err
 	}
 	p := &Partition{
-		Replicas: r.Replicas, ISR: r.ISR, Adding: r.AddingReplicas, Removing: r.RemovingReplicas,
+		Replicas: e.shared.brokers(r.Replicas), ISR: e.shared.brokers(r.ISR),
+		Adding: r.AddingReplicas, Removing: r.RemovingReplicas,
 		ELR: r.EligibleLeaderReplicas, LastKnownELR: r.LastKnownELR,
 		Leader: r.Leader, LeaderEpoch: r.LeaderEpoch, PartitionEpoch: r.PartitionEpoch,
 		LeaderRecovery: r.LeaderRecoveryState,
@@ -125,6 +126,7 @@ func (e *Edit) setPartition(r *PartitionRecord) error {
 	if err != nil {
 		return fmt.Errorf("%s for partition %s-%d: %w", r.Kind(), t.Name, r.PartitionID, err)
 	}
+	p.Directories = e.shared.directories(p.Directories)
 	for len(t.Partitions) <= int(r.PartitionID) {
 		t.Partitions = append(t.Partitions, missing)
 	}
@@ -144,6 +146,8 @@ func (e *Edit) changePartition(r *PartitionChangeRecord) error {
 	if err != nil {
 		return fmt.Errorf("%s for partition %s-%d: %w", r.Kind(), t.Name, r.PartitionID, err)
 	}
+	p.Replicas, p.ISR, p.ELR = e.shared.brokers(p.Replicas), e.shared.brokers(p.ISR), e.shared.brokers(p.ELR)
+	p.Directories = e.shared.directories(p.Directories)
 	t.Partitions[r.PartitionID] = p
 	return nil
 }
