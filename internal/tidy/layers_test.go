@@ -25,7 +25,7 @@ var layers = map[string]string{
 	"quorum":     "vfs",
 	"logdir":     "vfs batch storage",
 	"controller": "config meta",
-	"replica":    "batch storage meta logdir",
+	"replica":    "vfs batch storage meta logdir",
 	"group":      "machine",
 
 	"coordinator": "batch machine group",

@@ -65,8 +65,9 @@ func (p *proxy) carry(client net.Conn, budget int64) {
 		io.CopyN(broker, client, budget)
 		if p.cuts.Add(-1) >= 0 {
 			p.made.Add(1)
-			client.Close()                   // its answers are lost from here on,
-			time.Sleep(5 * time.Millisecond) // while the broker still takes in what it got
+			client.Close() // its answers are lost from here on, while the broker still takes in what it got
+			_ = broker.SetReadDeadline(time.Now().Add(5 * time.Millisecond))
+			io.Copy(io.Discard, broker)
 			return
 		}
 	}
