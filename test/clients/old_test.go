@@ -11,6 +11,7 @@ import (
 )
 
 // An oldClient speaks the versions that Kafka 4 dropped: it asks for no versions and takes the broker for an old one.
+// (librdkafka taken for 0.10 asks all the same and is a new client then; sarama is the one that sends magic 1.)
 type oldClient struct {
 	client
 	codecs []string // zstd came with 2.1; sarama does not know the frames of lz4 before 0.10, whose checksum is another

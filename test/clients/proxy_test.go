@@ -49,7 +49,11 @@ func startProxy(t *testing.T) *proxy {
 	return p
 }
 
-// carry carries one connection until either side ends it, or budget bytes went to the broker and a cut is due.
+// answerLossMs is how long a connection goes on towards the broker when its answers are dropped already.
+const answerLossMs = 40
+
+// carry carries one connection until either side ends it, or budget bytes went to the broker and a cut is due. Before it is
+// cut, requests still get through whole while their answers do not: that is what makes a producer send again what is there.
 func (p *proxy) carry(client net.Conn, budget int64) {
 	defer client.Close()
 	broker, err := net.Dial("tcp", *p.target.Load())
@@ -57,18 +61,28 @@ func (p *proxy) carry(client net.Conn, budget int64) {
 		return
 	}
 	defer broker.Close()
+	var deaf atomic.Bool
 	go func() {
-		io.Copy(client, broker)
-		client.Close()
+		buffer := make([]byte, 64<<10)
+		for {
+			n, err := broker.Read(buffer)
+			if !deaf.Load() && n > 0 {
+				if _, failed := client.Write(buffer[:n]); failed != nil {
+					err = failed
+				}
+			}
+			if err != nil {
+				client.Close()
+				return
+			}
+		}
 	}()
 	if p.cuts.Load() > 0 {
 		io.CopyN(broker, client, budget)
 		if p.cuts.Add(-1) >= 0 {
 			p.made.Add(1)
-			client.Close() // its answers are lost from here on, while the broker still takes in what it got
-			_ = broker.SetReadDeadline(time.Now().Add(5 * time.Millisecond))
-			io.Copy(io.Discard, broker)
-			return
+			deaf.Store(true)
+			client.SetReadDeadline(time.Now().Add(answerLossMs * time.Millisecond))
 		}
 	}
 	io.Copy(broker, client)
