@@ -20,6 +20,7 @@ func (f franz) produce(ctx context.Context, topic, codec string, idempotent bool
 		kgo.ProducerBatchCompression(codecs[codec]),
 		kgo.ProducerBatchMaxBytes(200_000),
 		kgo.RetryBackoffFn(func(int) time.Duration { return 50 * time.Millisecond }),
+		kgo.MetadataMinAge(100 * time.Millisecond), // it looks again before it retries, at most this often
 	}
 	if !idempotent {
 		options = append(options, kgo.DisableIdempotentWrite(), kgo.MaxProduceRequestsInflightPerBroker(1))
