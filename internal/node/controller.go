@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -20,7 +19,18 @@ import (
 
 // decisionRecords are the records of one decision. The runtime replays them as one, which for a topic of ten thousand
 // partitions is as many times cheaper as replaying them one by one.
-type decisionRecords = []meta.Record
+type decisionRecords = *decided
+
+type decided struct {
+	records []meta.Record
+	image   *meta.Image // that they lead to, once they were replayed
+}
+
+func (d *decided) replay(s controller.State) controller.State {
+	next := s.Replay(d.records...)
+	d.image = next.Image
+	return next
+}
 
 type controllerRuntime = machine.Runtime[controller.State, decisionRecords]
 
@@ -30,6 +40,7 @@ type activeController struct {
 	node    *Node
 	runtime atomic.Pointer[controllerRuntime] // nil while another node, or nobody, leads
 	level   atomic.Int32                      // metadata.version, by which records are written
+	own     ownImages
 }
 
 var errNoController = fmt.Errorf("no active controller: %w", kerr.NotController)
@@ -69,7 +80,7 @@ func (c *activeController) Do(ctx context.Context, req kmsg.Request, _ string) (
 func toMachine(s controller.State, d controller.Decision, reply func(error)) machine.Decision[controller.State, decisionRecords] {
 	out := machine.Decision[controller.State, decisionRecords]{State: controller.State{Image: s.Image, Soft: d.Soft}}
 	if len(d.Records) > 0 {
-		out.Records = []decisionRecords{d.Records}
+		out.Records = []decisionRecords{{records: d.Records}}
 	}
 	if reply != nil {
 		out.Replies = []func(error){reply}
@@ -86,12 +97,10 @@ func (c *activeController) lead(term uint64) error {
 	}
 	image := m.current()
 	runtime := machine.New(machine.Options[controller.State, decisionRecords]{
-		Name:  "controller",
-		State: controller.NewState(image),
-		Replay: func(s controller.State, records decisionRecords) controller.State {
-			return s.Replay(records...)
-		},
-		Log:    controllerLog{writer},
+		Name:   "controller",
+		State:  controller.NewState(image),
+		Replay: func(s controller.State, d decisionRecords) controller.State { return d.replay(s) },
+		Log:    controllerLog{writer, &c.own},
 		Logger: c.node.logger,
 		Now:    time.Now,
 	})
@@ -100,7 +109,7 @@ func (c *activeController) lead(term uint64) error {
 	return runtime.Submit(func(s controller.State, now time.Time) machine.Decision[controller.State, decisionRecords] {
 		out := machine.Decision[controller.State, decisionRecords]{State: s}
 		if records := controller.InitialRecords(s.Image, c.env(now)); len(records) > 0 {
-			out.Records = []decisionRecords{records}
+			out.Records = []decisionRecords{{records: records}}
 		}
 		return out
 	})
@@ -117,10 +126,15 @@ func (c *activeController) encode(r meta.Record) ([]byte, error) {
 // controllerLog appends the records of several decisions as one batch.
 type controllerLog struct {
 	writer *metalog.Writer[meta.Record]
+	own    *ownImages
 }
 
 func (l controllerLog) Append(decisions []decisionRecords) (int64, error) {
-	return l.writer.Append(slices.Concat(decisions...))
+	var records []meta.Record
+	for _, d := range decisions {
+		records = append(records, d.records...)
+	}
+	return l.own.append(decisions[len(decisions)-1].image, func() (int64, error) { return l.writer.Append(records) })
 }
 
 // committed tells the machine how far the metadata log is committed.
@@ -135,6 +149,7 @@ func (c *activeController) resign() {
 	if runtime := c.runtime.Swap(nil); runtime != nil {
 		runtime.Close(errNoController)
 	}
+	c.own.forget()
 }
 
 // env is what the controller's decisions take from this node.

@@ -148,7 +148,10 @@ func (m *metadata) apply(e quorum.Entry) error {
 		if err := replayAll(edit, records, b.End.Offset); err != nil {
 			return err
 		}
-		image := edit.Image()
+		image := m.node.controller.own.take(b.End.Offset)
+		if image == nil {
+			image = edit.Image()
+		}
 		m.set(image)
 		m.node.publisher.receive(image, edit.Delta(image), b.End.Offset)
 	}
