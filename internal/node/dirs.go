@@ -39,6 +39,11 @@ func (n *Node) dirOptions(path string) logdir.Options {
 	return logdir.Options{
 		FS: n.options.FS, Path: path, NodeID: n.nodeID, Files: n.files, Logger: n.logger,
 		Settings: func(topic string) *storage.Settings {
+			if n.replicas != nil {
+				if s := n.replicas.Settings(topic); s != nil {
+					return s.Storage // all logs of a topic share them
+				}
+			}
 			return n.live.topicSettings(n.imageForSettings(), topic).Storage
 		},
 		SettingsKnown: n.settingsKnown,

@@ -33,7 +33,7 @@ type Appended struct {
 // reached, those of batch.Check and those of the producer's state.
 func (p *Partition) Append(records []byte, o AppendOptions) (Appended, error) {
 	settings := p.Settings()
-	now := p.manager.now()
+	now := p.topic.manager.now()
 	if o.Origin == storage.Client {
 		if err := p.writable(); err != nil {
 			return Appended{}, err

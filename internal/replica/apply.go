@@ -94,7 +94,7 @@ func (m *Manager) assign(t *meta.Topic, partitions []int32, held map[place]holdi
 			} else {
 				h = holding{dir: m.choose(state)}
 			}
-			p = &Partition{Index: index, manager: m, dir: h.dir, heldID: h.id, epoch: -1, assigned: state}
+			p = &Partition{Index: index, dir: h.dir, epoch: -1, assigned: state}
 			p.highWatermark.Store(unknown)
 			m.add(t, p)
 			opening = append(opening, p)
@@ -119,7 +119,7 @@ func (m *Manager) add(t *meta.Topic, p *Partition) {
 	defer m.mu.Unlock()
 	p.topic = m.byID[t.ID]
 	if p.topic == nil {
-		p.topic = &Topic{Name: t.Name, ID: t.ID, partitions: make(map[int32]*Partition, len(t.Partitions))}
+		p.topic = &Topic{Name: t.Name, ID: t.ID, manager: m, partitions: make(map[int32]*Partition, len(t.Partitions))}
 		p.topic.settings.Store(m.o.Settings(m.image.Load(), t.Name))
 		m.byID[t.ID], m.byName[t.Name] = p.topic, p.topic
 	}
@@ -155,7 +155,7 @@ func (p *Partition) act() {
 	p.mu.Lock()
 	state := p.assigned
 	p.mu.Unlock()
-	if state.Leader == p.manager.o.NodeID {
+	if state.Leader == p.topic.manager.o.NodeID {
 		p.lead(state)
 	} else {
 		p.follow(state)
@@ -238,14 +238,15 @@ func (m *Manager) openOne(p *Partition) {
 	p.act()
 }
 
-// hold sees that there is a log for the replica, and opens it only if that takes more than a moment. A log of another topic that
-// had this name, which a kill amid a delete or a power cut can leave, is set aside first.
+// hold sees that there is a log for the replica, and opens it only if that takes more than a moment. One with records that does
+// not say whose they are, which a kill amid a delete or a power cut can leave, is set aside first.
 func (p *Partition) hold() (logdir.Held, error) {
 	held, err := p.dir.Hold(p.topic.Name, p.Index, p.topic.ID)
 	if !errors.Is(err, kerr.InconsistentTopicID) {
 		return held, err
 	}
-	if err := p.dir.Stray(p.topic.Name, p.Index, p.heldID); err != nil {
+	none := meta.ID{} // a log with another id was set aside before
+	if err := p.dir.Stray(p.topic.Name, p.Index, none); err != nil {
 		return logdir.Held{}, err
 	}
 	return p.dir.Hold(p.topic.Name, p.Index, p.topic.ID)
@@ -264,14 +265,14 @@ func (p *Partition) rouse() error {
 	log, err := p.dir.Get(p.topic.Name, p.Index)
 	if err != nil {
 		if !passing(err) && !errors.Is(err, logdir.ErrClosed) {
-			p.manager.o.Logger.Error("partition is offline: its log could not be opened", "partition", p.String(), "error", err)
+			p.topic.manager.o.Logger.Error("partition is offline: its log could not be opened", "partition", p.String(), "error", err)
 			p.offline, p.resting = err, false
 		}
 		return err
 	}
 	p.use(log)
 	p.durable = log.FlushedOffset() // a log rests only if it is durable, and so is its folder, or else empty
-	if p.gone == nil && p.assigned.Leader == p.manager.o.NodeID {
+	if p.gone == nil && p.assigned.Leader == p.topic.manager.o.NodeID {
 		settle(p.begin(p.assigned), nil)
 	}
 	return nil

@@ -72,14 +72,14 @@ func (c *Coordinated) OnHighWatermark(f func(int64)) (cancel func()) {
 	p := c.partition
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	o := &observer{f}
-	p.observers = append(p.observers, o)
+	o, h := &observer{f}, p.hook()
+	h.observers = append(h.observers, o)
 	return func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		for i := range p.observers {
-			if p.observers[i] == o {
-				p.observers = append(p.observers[:i:i], p.observers[i+1:]...)
+		for i := range h.observers {
+			if h.observers[i] == o {
+				h.observers = append(h.observers[:i:i], h.observers[i+1:]...)
 				break
 			}
 		}

@@ -111,6 +111,16 @@ func (m *Manager) Topics(yield func(*Topic, []*Partition) bool) {
 	}
 }
 
+// Settings are those of a topic with a replica here, nil for any other.
+func (m *Manager) Settings(topic string) *Settings {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if t := m.byName[topic]; t != nil {
+		return t.settings.Load()
+	}
+	return nil
+}
+
 // Dirs are the data directories.
 func (m *Manager) Dirs() []*logdir.Dir { return m.o.Dirs }
 

@@ -16,12 +16,11 @@ import (
 // holds no goroutine, timer or file.
 type Partition struct {
 	Index int32
+	epoch int32 // the newest leader epoch heard of; guarded by mu
 
-	manager *Manager
-	topic   *Topic
-	dir     *logdir.Dir
-	heldID  [16]byte     // of the topic whose log dir held at the start; zero if the log did not say
-	log     *storage.Log // nil while it rests, and when it could not be opened: see offline
+	topic *Topic
+	dir   *logdir.Dir
+	log   *storage.Log // nil while it rests, and when it could not be opened: see offline
 
 	// mu orders what moves the log's end, its leadership and the high watermark, so that a fenced leader appends
 	// nothing more. It is held across the append's write and nothing else that waits.
@@ -30,20 +29,41 @@ type Partition struct {
 	resting  bool            // the log is in order, and stays closed until somebody needs it
 	offline  error           // why there is no log
 	leader   *leader
-	epoch    int32 // the newest leader epoch heard of
 	// durable is the end that a flush has vouched for. The log's own flushed offset runs ahead of it: the folder of a
 	// new log becomes durable after the files in it.
 	durable int64
 	watches watches
-	// onLead is called once when this broker leads, and observers with each high watermark: of coordinators' partitions.
-	onLead    func()
-	observers []*observer
-	gone      error // set once: the replica was deleted or the broker stops
+	hooks   *hooks // nil but for coordinators' partitions
+	gone    error  // set once: the replica was deleted or the broker stops
 
 	highWatermark atomic.Int64 // unknown until the log is there
 }
 
 const unknown = -1
+
+// hooks are what a coordinator wants to be told.
+type hooks struct {
+	onLead    func()      // once, when this broker leads; may be nil
+	observers []*observer // with each high watermark
+}
+
+// hook returns the partition's hooks for changing. The caller holds mu.
+func (p *Partition) hook() *hooks {
+	if p.hooks == nil {
+		p.hooks = &hooks{}
+	}
+	return p.hooks
+}
+
+// takeOnLead returns what is to be called when this broker leads, and forgets it. The caller holds mu.
+func (p *Partition) takeOnLead() func() {
+	if p.hooks == nil {
+		return nil
+	}
+	f := p.hooks.onLead
+	p.hooks.onLead = nil
+	return f
+}
 
 // HighWatermark is the offset below which every record is committed. It never moves back while this broker leads.
 func (p *Partition) HighWatermark() int64 { return max(p.highWatermark.Load(), 0) }
@@ -144,7 +164,7 @@ func (p *Partition) lead(state *meta.Partition) {
 		p.mu.Unlock()
 		return
 	}
-	if p.resting && p.onLead != nil && p.gone == nil {
+	if p.resting && p.hooks != nil && p.gone == nil {
 		_ = p.rouse() // it has told
 	}
 	if p.log == nil || p.gone != nil {
@@ -157,8 +177,7 @@ func (p *Partition) lead(state *meta.Partition) {
 	}
 	free := p.begin(state)
 	flush := p.Settings().GroupCommit && p.highWatermark.Load() < p.log.EndOffset()
-	onLead := p.onLead
-	p.onLead = nil
+	onLead := p.takeOnLead()
 	p.mu.Unlock()
 	settle(free, nil)
 	if onLead != nil {
@@ -174,7 +193,7 @@ func (p *Partition) lead(state *meta.Partition) {
 func (p *Partition) begin(state *meta.Partition) []parked {
 	if p.leader == nil || p.leader.epoch != state.LeaderEpoch {
 		end := p.log.EndOffset()
-		p.leader = &leader{self: p.manager.o.NodeID, epoch: state.LeaderEpoch, epochStart: end, parked: p.takeParked()}
+		p.leader = &leader{self: p.topic.manager.o.NodeID, epoch: state.LeaderEpoch, epochStart: end, parked: p.takeParked()}
 		p.log.BeginEpoch(state.LeaderEpoch, end)
 	}
 	p.epoch = state.LeaderEpoch
@@ -187,7 +206,7 @@ func (p *Partition) begin(state *meta.Partition) []parked {
 func (p *Partition) WhenLeading(f func()) {
 	p.mu.Lock()
 	if _, err := p.leading(-1); err != nil {
-		p.onLead = f
+		p.hook().onLead = f
 		p.mu.Unlock()
 		return
 	}
@@ -245,8 +264,10 @@ func (p *Partition) advance() []parked {
 	}
 	p.log.SetHighWatermark(to) // First: nobody may be told of an offset that the log still takes for uncommitted.
 	p.highWatermark.Store(to)
-	for _, o := range p.observers {
-		o.moved(to)
+	if p.hooks != nil {
+		for _, o := range p.hooks.observers {
+			o.moved(to)
+		}
 	}
 	return p.leader.release(to)
 }

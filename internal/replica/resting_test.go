@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"unsafe"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -77,5 +78,12 @@ func TestARestingPartitionLeadsForWhoeverWaitsForThat(t *testing.T) {
 	log, err := p.Coordinated()
 	if err != nil || log.Epoch() != 0 {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestAnIdlePartitionIsSmall(t *testing.T) {
+	const bound = 144 // a size class of the allocator; thousands of partitions are mostly idle
+	if size := unsafe.Sizeof(Partition{}); size > bound {
+		t.Errorf("a partition takes %d bytes", size)
 	}
 }

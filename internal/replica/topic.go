@@ -25,6 +25,7 @@ type Topic struct {
 	// Traffic counts since the broker's start.
 	Traffic Traffic
 
+	manager    *Manager
 	settings   atomic.Pointer[Settings]
 	partitions map[int32]*Partition // those held here; the manager's lock guards it
 }
