@@ -147,21 +147,25 @@ func (d *Dir) takeOver(e *entry, id [16]byte) (Held, error) {
 	if has != id && has != none && id != none {
 		return Held{}, fmt.Errorf("%s: its log belongs to topic id %s, not %s: %w", e.key, formatUUID(has), formatUUID(id), kerr.InconsistentTopicID)
 	}
-	d.claim(e)
 	adopts := has == none && id != none
 	if resting != nil && !adopts {
+		d.claim(e)
 		return *resting, nil
 	}
 	l, err := d.openEntry(e)
 	if err != nil {
+		d.claim(e)
 		return Held{}, err
 	}
 	if adopts {
+		d.claim(e)
 		return heldOpen(l), d.assignTopicID(e, l, id)
 	}
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	return d.rest(e, l), nil
+	held := d.rest(e, l)
+	e.mu.Unlock()
+	d.claim(e) // after it is known whether anything can be due
+	return held, nil
 }
 
 func (d *Dir) assignTopicID(e *entry, l *storage.Log, id [16]byte) error {

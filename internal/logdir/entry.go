@@ -18,12 +18,10 @@ import (
 type entry struct {
 	key
 	topicID [16]byte // set before it is listed; then only Create of a log without one changes it, under Dir.mu
-	listed  bool     // guarded by Dir.mu: made and not deleted
 
 	opened atomic.Pointer[storage.Log]
 
-	mu      sync.Mutex // guards the fields below, and the opening, closing and renaming of the log
-	gone    bool       // deleted, or never made
+	mu      sync.Mutex // guards the fields below and gone, and the opening, closing and renaming of the log
 	offline error      // why it cannot be opened
 	lazy    []byte     // storage's part of the manifest, until the log is opened
 	open    storage.Checkpoint
@@ -39,6 +37,8 @@ type entry struct {
 	settled   atomic.Bool  // the folder and its id are durable
 	unchecked atomic.Bool  // waits for its recovery
 	claimed   atomic.Bool  // the owner has asked for it since Open
+	listed    bool         // guarded by Dir.mu: made and not deleted
+	gone      bool         // guarded by mu: deleted, or never made
 }
 
 func (d *Dir) folder(k key) string { return filepath.Join(d.o.Path, k.String()) }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -105,4 +106,11 @@ func TestALogThatWasOnlyHeldSurvivesAPowerCutOnceTheStopWasClean(t *testing.T) {
 	}
 	wantContents(t, d, "orders", 0)
 	mustClose(t, d)
+}
+
+func TestAClosedLogIsSmall(t *testing.T) {
+	const bound = 192 // a size class of the allocator; beside it a log costs its description and a place in the table
+	if size := unsafe.Sizeof(entry{}); size > bound {
+		t.Errorf("an entry takes %d bytes", size)
+	}
 }
