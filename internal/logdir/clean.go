@@ -86,7 +86,7 @@ func (c *cleaner) start() {
 
 // dirtied notes that a log may have something to clean.
 func (c *cleaner) dirtied(e *entry) {
-	if c.o.Disabled || !c.d.o.Settings(e.topic).Compact {
+	if c.o.Disabled || !c.d.o.Settings(e.topic).Compact || e.onlyActive() {
 		return
 	}
 	c.mu.Lock()

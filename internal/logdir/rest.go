@@ -9,6 +9,8 @@ type Held struct {
 	Size          int64
 	// Open says that the log is open, because it is in use or had to be recovered: what was last checkpointed says little then.
 	Open bool
+
+	segments int // 0: not known
 }
 
 func heldOpen(l *storage.Log) Held {
@@ -43,12 +45,22 @@ func (e *entry) resting() *Held {
 	if err != nil || len(rest) > 0 {
 		return nil
 	}
-	held := Held{Start: m.StartOffset, End: m.EndOffset}
+	held := Held{Start: m.StartOffset, End: m.EndOffset, segments: len(m.Segments)}
 	held.HighWatermark = min(max(e.highWatermark.Load(), held.Start), held.End)
 	for _, s := range m.Segments {
 		held.Size += s.Size
 	}
 	return &held
+}
+
+// onlyActive says that a log is closed and has but one segment, which compaction leaves alone. It does not wait for whoever is at the log.
+func (e *entry) onlyActive() bool {
+	if e.opened.Load() != nil || !e.mu.TryLock() {
+		return false
+	}
+	defer e.mu.Unlock()
+	held := e.resting()
+	return held != nil && held.segments == 1
 }
 
 // rest closes a log that is open and was not used yet, if that is all the same to it. e.mu is held.
@@ -58,6 +70,7 @@ func (d *Dir) rest(e *entry, l *storage.Log) Held {
 	if !ok {
 		return held
 	}
+	held.segments = len(m.Segments)
 	_, _ = d.releaseWith(e, func() (storage.ManifestEntry, error) { return m, nil }, true)
 	e.lazy, held.Open = m.AppendTo(nil), false
 	if held.Size == 0 {
