@@ -20,6 +20,7 @@ type applier struct {
 	bytes       int64  // applied since the last snapshot
 	building    bool
 	timer       *time.Timer
+	quiet       *time.Timer // until nothing was applied for QuietAfter
 }
 
 // applyTask has one of its fields set, save that leads goes with a message.
@@ -42,7 +43,7 @@ type built struct {
 }
 
 func (a *applier) run() {
-	defer a.stopTimer()
+	defer a.stopTimers()
 	for {
 		tasks := a.queue.take()
 		if tasks == nil {
@@ -69,6 +70,7 @@ func (a *applier) handle(t applyTask) error {
 			a.n.o.Leadership(true, t.leads)
 		}
 		a.snapshotIfDue(a.bytes >= a.n.o.SnapshotBytes)
+		a.snapshotWhenQuiet()
 	case t.lost != 0:
 		a.n.lead(0)
 		a.n.o.Leadership(false, t.lost)
@@ -152,13 +154,28 @@ func (a *applier) keep(b *built) {
 	a.snapshotIfDue(a.bytes >= a.n.o.SnapshotBytes)
 }
 
+// snapshotWhenQuiet lets a burst of entries end in a snapshot: until then they are in memory, and are read again at a start.
+func (a *applier) snapshotWhenQuiet() {
+	if a.bytes < a.n.o.QuietBytes {
+		return
+	}
+	if a.quiet != nil {
+		a.quiet.Stop()
+	}
+	a.quiet = time.AfterFunc(a.n.o.QuietAfter, func() { a.queue.put(applyTask{due: true}) })
+}
+
 func (a *applier) setTimer(after time.Duration) {
-	a.stopTimer()
+	if a.timer != nil {
+		a.timer.Stop()
+	}
 	a.timer = time.AfterFunc(after, func() { a.queue.put(applyTask{due: true}) })
 }
 
-func (a *applier) stopTimer() {
-	if a.timer != nil {
-		a.timer.Stop()
+func (a *applier) stopTimers() {
+	for _, timer := range []*time.Timer{a.timer, a.quiet} {
+		if timer != nil {
+			timer.Stop()
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -250,4 +251,38 @@ func TestProposalsInFlightAreBounded(t *testing.T) {
 	if err := n.Propose(o.term, make([]byte, quorum.MaxPayloadBytes+1)); !errors.Is(err, quorum.ErrTooLarge) {
 		t.Errorf("a huge one: %v, want too large", err)
 	}
+}
+
+func TestABurstEndsInASnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOwner()
+		kept := 0
+		options := o.options(vfs.NewMem(), "/raft")
+		options.QuietBytes = 1_000
+		options.Kept = func(quorum.Snapshot) { o.set(func() { kept++ }) }
+		n := open(t, o, options)
+		defer shut(t, n)
+		snapshots := func() int {
+			synctest.Wait()
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			return kept
+		}
+		propose(t, n, o, "little")
+		time.Sleep(2 * quorum.DefaultQuietAfter)
+		if n := snapshots(); n != 0 {
+			t.Errorf("%d snapshots for a few bytes", n)
+		}
+		for i := range 20 {
+			propose(t, n, o, fmt.Sprintf("%d: %100s", i, "much"))
+			time.Sleep(quorum.DefaultQuietAfter / 2)
+		}
+		if n := snapshots(); n != 0 {
+			t.Errorf("%d snapshots amid a burst", n)
+		}
+		time.Sleep(quorum.DefaultQuietAfter)
+		if n := snapshots(); n != 1 {
+			t.Errorf("%d snapshots after the burst", n)
+		}
+	})
 }

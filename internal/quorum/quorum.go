@@ -48,6 +48,10 @@ const (
 	DefaultSnapshotBytes = 20 << 20
 	// DefaultSnapshotInterval is the age of applied entries after which a snapshot is asked for.
 	DefaultSnapshotInterval = time.Hour
+	// DefaultQuietBytes is the size of applied entries after which a snapshot is asked for once nothing more comes.
+	DefaultQuietBytes = 512 << 10
+	// DefaultQuietAfter is how long nothing must have come then.
+	DefaultQuietAfter = 5 * time.Second
 	// DefaultElectionTimeout is how long a follower waits for its leader.
 	DefaultElectionTimeout = 300 * time.Millisecond
 )
@@ -120,6 +124,8 @@ type Options struct {
 
 	SnapshotBytes    int64
 	SnapshotInterval time.Duration
+	QuietBytes       int64
+	QuietAfter       time.Duration
 	SegmentBytes     int64
 	MaxInFlightBytes int64
 }
@@ -138,6 +144,8 @@ func (o *Options) setDefaults() {
 	setDefault(&o.ElectionTimeout, DefaultElectionTimeout)
 	setDefault(&o.SnapshotBytes, DefaultSnapshotBytes)
 	setDefault(&o.SnapshotInterval, DefaultSnapshotInterval)
+	setDefault(&o.QuietBytes, DefaultQuietBytes)
+	setDefault(&o.QuietAfter, DefaultQuietAfter)
 	setDefault(&o.SegmentBytes, DefaultSegmentBytes)
 	setDefault(&o.MaxInFlightBytes, DefaultMaxInFlightBytes)
 	if o.Logger == nil {
