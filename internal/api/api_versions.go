@@ -67,7 +67,8 @@ func validSoftware(name string) bool {
 
 func (b *Broker) addFeatures(response *kmsg.ApiVersionsResponse) {
 	im := b.Image()
-	if broker, known := im.Broker(b.NodeID); known {
+	broker, known := im.Broker(b.NodeID)
+	if known {
 		for _, f := range supportedFeatures(broker, response.Version) {
 			supported := kmsg.NewApiVersionsResponseSupportedFeature()
 			supported.Name, supported.MinVersion, supported.MaxVersion = f.Name, f.MinSupportedVersion, f.MaxSupportedVersion
@@ -76,6 +77,10 @@ func (b *Broker) addFeatures(response *kmsg.ApiVersionsResponse) {
 	}
 	levels := im.Features()
 	for _, name := range slices.Sorted(maps.Keys(levels)) {
+		// What Kafka finalized before this directory was taken over is kept, but clients would act on it.
+		if known && !slices.ContainsFunc(broker.Features, func(f meta.SupportedFeature) bool { return f.Name == name }) {
+			continue
+		}
 		finalized := kmsg.NewApiVersionsResponseFinalizedFeature()
 		finalized.Name, finalized.MinVersionLevel, finalized.MaxVersionLevel = name, levels[name], levels[name]
 		response.FinalizedFeatures = append(response.FinalizedFeatures, finalized)

@@ -169,13 +169,26 @@ func (d *decision) featuresRefused(request *kmsg.BrokerRegistrationRequest) erro
 		}
 	}
 	for name, level := range d.im.Features() {
-		f := supported[name]
+		f, served := supported[name]
+		if !served && onlyKept(name) {
+			continue
+		}
 		f.Name = name
 		if err := outside(f, level); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// onlyKept says whether a feature is one of Kafka 4.4 that nothing here acts on yet. A directory that Kafka left has it
+// finalized; it stays so in the metadata, for the way back, and clients are not told of it.
+func onlyKept(feature string) bool {
+	switch feature {
+	case "group.version", "share.version", "streams.version", "transaction.version":
+		return true
+	}
+	return false
 }
 
 // outside refuses a range that a finalized level does not lie in.
