@@ -118,6 +118,21 @@ func (t *Talk) readOld(step string, from topic, offset int64) {
 	t.record(step, all, nil)
 }
 
+// wholeBatches is the same for batches of magic 2.
+func wholeBatches(b []byte) (whole []byte, last int64) {
+	at := 0
+	last = -1
+	for len(b)-at >= batchHeader {
+		size := 12 + int(binary.BigEndian.Uint32(b[at+8:]))
+		if size > len(b)-at {
+			break
+		}
+		last = int64(binary.BigEndian.Uint64(b[at:])) + int64(binary.BigEndian.Uint32(b[at+23:]))
+		at += size
+	}
+	return b[:at], last
+}
+
 // wholeMessages cuts an incomplete message off the end, and says which offset the last complete one has.
 func wholeMessages(b []byte) (whole []byte, last int64) {
 	at := 0

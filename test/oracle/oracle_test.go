@@ -33,9 +33,14 @@ var (
 
 // pair is a Kafka and the Barnabas that is held against it.
 type pair struct {
-	kafka, ours *broker
-	nodes       []*kafkatest.Node
-	ranges      map[int16][2]int16 // what this Kafka serves
+	kafka, ours        *broker
+	kafkaNode, ourNode *kafkatest.Node
+	ranges             map[int16][2]int16 // what this Kafka serves
+}
+
+// all are the processes that were started.
+func (p *pair) all() []*kafkatest.Node {
+	return slices.DeleteFunc([]*kafkatest.Node{p.kafkaNode, p.ourNode}, func(n *kafkatest.Node) bool { return n == nil })
 }
 
 func TestBarnabasAnswersAsKafkaDoes(t *testing.T) {
@@ -45,6 +50,17 @@ func TestBarnabasAnswersAsKafkaDoes(t *testing.T) {
 	}
 	pairs := startPairs(t, binary)
 	t.Run("conversations", func(t *testing.T) { converse(t, pairs[kafkatest.Server44], pairs[kafkatest.Server39]) })
+	for _, n := range pairs[kafkatest.Server39].all() {
+		n.Kill()
+	}
+	newest := pairs[kafkatest.Server44]
+	t.Run("Kafka's tool reads what Barnabas wrote", func(t *testing.T) {
+		if err := newest.ourNode.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		dump(t, newest.ourNode.DataDir, "")
+	})
+	t.Run("a directory that Kafka left", func(t *testing.T) { takeOver(t, newest.kafkaNode, binary) })
 }
 
 // startPairs starts all four processes side by side.
@@ -57,7 +73,7 @@ func startPairs(t *testing.T, binary string) map[kafkatest.Jars]*pair {
 		dir := t.TempDir()
 		for _, kafka := range []bool{true, false} {
 			starting.Go(func() {
-				o := kafkatest.Options{Dir: dir + "/barnabas", Binary: binary, Settings: settings(), KafkaSettings: true, Arguments: []string{"--set", "barnabas.admin.listener="}}
+				o := kafkatest.Options{Dir: dir + "/barnabas", Binary: binary, Settings: settings(), KafkaSettings: true, Arguments: quiet()}
 				start := kafkatest.StartBarnabas
 				if kafka {
 					o.Dir, o.Version, start = dir+"/kafka", version, kafkatest.StartKafka
@@ -70,13 +86,12 @@ func startPairs(t *testing.T, binary string) map[kafkatest.Jars]*pair {
 				}
 				mu.Lock()
 				defer mu.Unlock()
-				p.nodes = append(p.nodes, n)
 				b := &broker{controller: n.Controller, name: fmt.Sprintf("Barnabas beside %s", version), address: n.Address, dataDir: n.DataDir, since: since}
 				if kafka {
 					b.name = "Kafka " + string(version)
-					p.kafka = b
+					p.kafka, p.kafkaNode = b, n
 				} else {
-					p.ours = b
+					p.ours, p.ourNode = b, n
 				}
 			})
 		}
@@ -84,7 +99,7 @@ func startPairs(t *testing.T, binary string) map[kafkatest.Jars]*pair {
 	starting.Wait()
 	t.Cleanup(func() {
 		for _, p := range pairs {
-			for _, n := range p.nodes {
+			for _, n := range p.all() {
 				n.Kill()
 			}
 		}
@@ -106,7 +121,7 @@ func startPairs(t *testing.T, binary string) map[kafkatest.Jars]*pair {
 // settings are those of all brokers, where defaults make a test slow or two brokers differ.
 func settings() map[string]string {
 	return map[string]string{
-		"num.partitions": "2", "log.retention.check.interval.ms": "3600000", "queued.max.request.bytes": "200000000", "log.dir": "/tmp/unused",
+		"num.partitions": "2", "log.retention.ms": "-1", // the records are old "queued.max.request.bytes": "200000000", "log.dir": "/tmp/unused",
 	}
 }
 
@@ -217,6 +232,9 @@ func converse(t *testing.T, newest, old *pair) {
 		t.Fatal(err)
 	}
 	together, alone := jobs(t, newest, old)
+	if *only == "" {
+		covered(t, newest.ours, slices.Concat(together, alone))
+	}
 	ran := map[where]bool{}
 	var all []outcome
 	for _, j := range slices.Concat(alone, together) {
@@ -246,7 +264,7 @@ func converse(t *testing.T, newest, old *pair) {
 	}
 	if t.Failed() {
 		for _, p := range []*pair{newest, old} {
-			for _, n := range p.nodes {
+			for _, n := range p.all() {
 				t.Logf("%s says at last:\n%s", n.Command[0], n.Tail(10))
 			}
 		}
@@ -311,6 +329,21 @@ func jobs(t *testing.T, newest, old *pair) (together, alone []job) {
 		}
 	}
 	return together, alone
+}
+
+// covered fails for each version of an API that Barnabas advertises and no conversation is about.
+func covered(t *testing.T, ours *broker, jobs []job) {
+	about := map[[2]int16]bool{}
+	for _, j := range jobs {
+		about[[2]int16{int16(j.key), j.version}] = true
+	}
+	for key, versions := range ranges(t, ours) {
+		for v := versions[0]; v <= versions[1]; v++ {
+			if !about[[2]int16{key, v}] {
+				t.Errorf("no conversation about %s v%d, which Barnabas advertises", kmsg.NameForKey(key), v)
+			}
+		}
+	}
 }
 
 // newestVersion is Kafka's newest stable version of an API.

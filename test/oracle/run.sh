@@ -5,4 +5,4 @@
 #   test/oracle/run.sh -show /tmp/differences        writes what is not listed as lines of differences.txt
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-exec go test -tags suite -count 1 -timeout 15m ./test/oracle "$@"
+exec go test -v -tags suite -count 1 -timeout 15m ./test/oracle "$@"
