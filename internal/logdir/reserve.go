@@ -11,10 +11,12 @@ import (
 )
 
 const (
-	// reserveCheckEvery and reserveCheckBytes bound how stale the knowledge of free space may be: what can be appended
-	// between two looks is small beside the reserve.
+	// reserveCheckEvery and reserveCheckBytes (of a small reserve a reserveCheckPart, but reserveCheckLeast) bound how stale
+	// the knowledge of free space may be: what can be appended between two looks is small beside the reserve.
 	reserveCheckEvery = 100 * time.Millisecond
 	reserveCheckBytes = 16 << 20
+	reserveCheckPart  = 8
+	reserveCheckLeast = 1 << 20
 )
 
 // reserve keeps a part of the disk free. Above it there is a second line: a file of some megabytes that is given up to
@@ -24,6 +26,7 @@ type reserve struct {
 
 	appended  atomic.Int64 // bytes since the directory was opened
 	checkedAt atomic.Int64 // value of appended at the last look
+	lookAfter atomic.Int64 // bytes appended before the next
 	looked    atomic.Int64 // nanoseconds, time of the last look
 	full      atomic.Bool
 
@@ -34,7 +37,7 @@ type reserve struct {
 func newReserve(d *Dir) *reserve { return &reserve{d: d} }
 
 // Writable is asked before an append: nil, or ErrDiskFull while less than the reserve is free, or why the directory is offline.
-// It looks at the disk at most every 100 ms (or 16 MiB of appends), so that space freed is noticed by itself.
+// It looks at the disk at most every 100 ms (or some megabytes of appends), so that space freed is noticed by itself.
 func (d *Dir) Writable() error {
 	if err := d.failure.Load(); err != nil {
 		return *err
@@ -42,7 +45,7 @@ func (d *Dir) Writable() error {
 	r := d.reserve
 	now := d.o.Now().UnixNano()
 	last := r.looked.Load()
-	due := now-last >= int64(reserveCheckEvery) || now < last || r.appended.Load()-r.checkedAt.Load() >= reserveCheckBytes
+	due := now-last >= int64(reserveCheckEvery) || now < last || r.appended.Load()-r.checkedAt.Load() >= r.lookAfter.Load()
 	if due && r.looked.CompareAndSwap(last, now) {
 		r.look()
 	}
@@ -55,6 +58,7 @@ func (d *Dir) Writable() error {
 // look compares what is free with the reserve. A disk that does not tell is not called full.
 func (r *reserve) look() {
 	r.checkedAt.Store(r.appended.Load())
+	r.lookAfter.Store(reserveCheckBytes)
 	if r.d.o.ReserveBytes < 0 {
 		return
 	}
@@ -67,6 +71,7 @@ func (r *reserve) look() {
 	if keep == 0 {
 		keep = min(total/defaultReserveFraction, defaultReserve)
 	}
+	r.lookAfter.Store(int64(min(max(keep/reserveCheckPart, reserveCheckLeast), reserveCheckBytes)))
 	full := free < keep
 	if r.full.Swap(full) == full {
 		return
