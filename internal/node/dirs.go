@@ -15,7 +15,7 @@ import (
 // openDirs locks and opens the data directories, and settles which cluster they belong to.
 func (n *Node) openDirs(context.Context) error {
 	v := n.live.values()
-	n.files = storage.NewFiles(int(config.MaxOpenLogFiles.Of(v)))
+	n.files = storage.NewFiles(openFiles(int(config.MaxOpenLogFiles.Of(v)), maxDescriptors()))
 	paths := v.LogDirs()
 	dirs, errs := make([]*logdir.Dir, len(paths)), make([]error, len(paths))
 	var opening sync.WaitGroup
@@ -32,6 +32,15 @@ func (n *Node) openDirs(context.Context) error {
 		return err
 	}
 	return n.identify()
+}
+
+// openFiles is how many files of logs may be open when the process may have so many descriptors (0: not known): connections
+// need theirs, too.
+func openFiles(configured, descriptors int) int {
+	if descriptors > 0 {
+		return min(configured, descriptors/2)
+	}
+	return configured
 }
 
 func (n *Node) dirOptions(path string) logdir.Options {

@@ -60,6 +60,7 @@ type Node struct {
 	requests     *admin.Requests
 	admin        *admin.Server // nil: not served
 	serving      atomic.Bool
+	thrift       *thrift
 	// settingsKnown is closed when the first image, of all that was committed before the start, has been acted on.
 	settingsKnown     chan struct{}
 	settingsKnownOnce sync.Once
@@ -76,8 +77,8 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	}
 	n := &Node{
 		options: o, logger: o.Logger, nodeID: config.NodeID.Of(o.Values), started: time.Now(),
-		incarnation: newID(),
-		failed:      make(chan error, 1),
+		incarnation: newID(), thrift: newThrift(),
+		failed: make(chan error, 1),
 
 		settingsKnown: make(chan struct{}),
 	}
@@ -142,6 +143,7 @@ func (n *Node) Stop(ctx context.Context) error {
 	var errs []error
 	keep := func(err error) { errs = append(errs, err) }
 	n.serving.Store(false)
+	n.thrift.stop()
 	if n.registration != nil {
 		n.registration.close()
 	}
@@ -229,6 +231,7 @@ func (n *Node) join(ctx context.Context) error {
 }
 
 func (n *Node) serve(context.Context) error {
+	n.thrift.afterRecovery(n.dirs)
 	n.server.Serve()
 	n.serving.Store(true)
 	return nil
@@ -245,6 +248,7 @@ func (n *Node) act(image *meta.Image, d meta.Delta) {
 	n.replicas.Apply(image, d)
 	n.settingsKnownOnce.Do(func() { close(n.settingsKnown) })
 	n.coordinate(d)
+	n.thrift.acted(d)
 }
 
 // imageForSettings is the newest image that settings can be resolved by.

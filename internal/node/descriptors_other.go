@@ -1,0 +1,5 @@
+//go:build !unix
+
+package node
+
+func maxDescriptors() int { return 0 }
