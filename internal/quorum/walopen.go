@@ -1,11 +1,13 @@
 package quorum
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -264,7 +266,7 @@ func (r *replay) finish(hs *raftpb.HardState) ([]*raftpb.Entry, error) {
 			// The snapshot came from a leader whose log was another one from before its index on.
 			entries = nil
 		case first <= base:
-			entries = entries[base-first+1:]
+			entries = detach(entries[base-first+1:])
 		case first > base+1:
 			return nil, fmt.Errorf("%w: the log begins at entry %d, the snapshot ends at %d", ErrCorrupt, first, base)
 		}
@@ -273,6 +275,14 @@ func (r *replay) finish(hs *raftpb.HardState) ([]*raftpb.Entry, error) {
 		return nil, fmt.Errorf("%w: entry %d was committed, the log ends at %d", ErrCorrupt, hs.GetCommit(), last)
 	}
 	return entries, nil
+}
+
+// detach copies entries out of the segments that were read, most of which a snapshot has made useless.
+func detach(entries []*raftpb.Entry) []*raftpb.Entry {
+	for _, e := range entries {
+		e.Data = bytes.Clone(e.Data)
+	}
+	return slices.Clone(entries)
 }
 
 func ignoreNotExist(err error) error {

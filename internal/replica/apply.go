@@ -108,7 +108,7 @@ func (m *Manager) replica(topic meta.ID, index int32) *Partition {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	if t := m.byID[topic]; t != nil {
-		return t.partitions[index]
+		return t.partition(index)
 	}
 	return nil
 }
@@ -119,11 +119,11 @@ func (m *Manager) add(t *meta.Topic, p *Partition) {
 	defer m.mu.Unlock()
 	p.topic = m.byID[t.ID]
 	if p.topic == nil {
-		p.topic = &Topic{Name: t.Name, ID: t.ID, manager: m, partitions: make(map[int32]*Partition, len(t.Partitions))}
+		p.topic = &Topic{Name: t.Name, ID: t.ID, manager: m, partitions: make([]*Partition, len(t.Partitions))}
 		p.topic.settings.Store(m.o.Settings(m.image.Load(), t.Name))
 		m.byID[t.ID], m.byName[t.Name] = p.topic, p.topic
 	}
-	p.topic.partitions[p.Index] = p
+	p.topic.put(p.Index, p)
 }
 
 // choose finds the data directory for a new replica: the one that the controller named, else the emptiest.
@@ -289,9 +289,7 @@ func (m *Manager) drop(t *meta.Topic) {
 		if m.byName[t.Name] == topic {
 			delete(m.byName, t.Name)
 		}
-		for _, p := range topic.partitions {
-			partitions = append(partitions, p)
-		}
+		partitions = topic.held()
 	}
 	m.mu.Unlock()
 	for _, p := range partitions {
@@ -302,7 +300,7 @@ func (m *Manager) drop(t *meta.Topic) {
 // leave deletes one replica that has moved to other brokers.
 func (m *Manager) leave(p *Partition) {
 	m.mu.Lock()
-	delete(p.topic.partitions, p.Index)
+	p.topic.put(p.Index, nil)
 	m.mu.Unlock()
 	m.erase(p)
 }

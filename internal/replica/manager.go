@@ -63,7 +63,7 @@ func (m *Manager) Get(topic string, partition int32) (*Partition, error) {
 	t := m.byName[topic]
 	var p *Partition
 	if t != nil {
-		p = t.partitions[partition]
+		p = t.partition(partition)
 	}
 	m.mu.RUnlock()
 	if p != nil {
@@ -100,10 +100,7 @@ func (m *Manager) Topics(yield func(*Topic, []*Partition) bool) {
 	m.mu.RUnlock()
 	for _, t := range topics {
 		m.mu.RLock()
-		partitions := make([]*Partition, 0, len(t.partitions))
-		for _, p := range t.partitions {
-			partitions = append(partitions, p)
-		}
+		partitions := t.held()
 		m.mu.RUnlock()
 		if !yield(t, partitions) {
 			return
@@ -129,7 +126,7 @@ func (m *Manager) HighWatermark(topic string, partition int32) int64 {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	if t := m.byName[topic]; t != nil {
-		if p := t.partitions[partition]; p != nil {
+		if p := t.partition(partition); p != nil {
 			return p.highWatermark.Load()
 		}
 	}

@@ -27,7 +27,7 @@ type Topic struct {
 
 	manager    *Manager
 	settings   atomic.Pointer[Settings]
-	partitions map[int32]*Partition // those held here; the manager's lock guards it
+	partitions []*Partition // by number, nil where none is held here; the manager's lock guards it
 }
 
 // Traffic counts what went through one topic on this broker. All fields only grow.
@@ -35,4 +35,31 @@ type Traffic struct {
 	MessagesIn, BytesIn, BytesOut, BytesRejected    atomic.Int64
 	ProduceRequests, FailedProduceRequests          atomic.Int64
 	FetchRequests, FailedFetchRequests, Conversions atomic.Int64
+}
+
+// partition is the replica held here, or nil. The caller holds the manager's lock.
+func (t *Topic) partition(index int32) *Partition {
+	if index < 0 || int(index) >= len(t.partitions) {
+		return nil
+	}
+	return t.partitions[index]
+}
+
+// put shows a replica, or with nil takes it away. The caller holds the manager's lock.
+func (t *Topic) put(index int32, p *Partition) {
+	if missing := int(index) + 1 - len(t.partitions); missing > 0 {
+		t.partitions = append(t.partitions, make([]*Partition, missing)...)
+	}
+	t.partitions[index] = p
+}
+
+// held lists the replicas held here. The caller holds the manager's lock.
+func (t *Topic) held() []*Partition {
+	held := make([]*Partition, 0, len(t.partitions))
+	for _, p := range t.partitions {
+		if p != nil {
+			held = append(held, p)
+		}
+	}
+	return held
 }
