@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 
 	"github.com/barnabas-mq/barnabas/internal/vfs"
@@ -37,10 +38,11 @@ func stopMany(t *testing.T, syncWhole func(disk vfs.FS) error) (after *vfs.Mem, 
 	disk := vfs.NewMem()
 	o := options(disk, "/data")
 	o.syncAllAbove = 10
-	whole := false
+	var whole atomic.Bool
+	var counted atomic.Int64
 	o.syncWhole = func() error {
-		whole = true
-		defer func() { whole = false }()
+		whole.Store(true)
+		defer whole.Store(false)
 		return syncWhole(disk)
 	}
 	d := mustOpen(t, o)
@@ -52,13 +54,13 @@ func stopMany(t *testing.T, syncWhole func(disk vfs.FS) error) (after *vfs.Mem, 
 		}
 	}
 	disk.SetHook(func(op vfs.Op) error {
-		if !whole && (op.Kind == vfs.OpSync || op.Kind == vfs.OpSyncDir) {
-			syncs++
+		if !whole.Load() && (op.Kind == vfs.OpSync || op.Kind == vfs.OpSyncDir) {
+			counted.Add(1)
 		}
 		return nil
 	})
 	mustClose(t, d)
-	return disk.Crash(nil), syncs
+	return disk.Crash(nil), int(counted.Load())
 }
 
 func wantMany(t *testing.T, disk *vfs.Mem) {

@@ -148,19 +148,19 @@ func TestHalfReadRequestsDoNotWaitForEachOtherForEver(t *testing.T) {
 			}
 			frames[i].taken = 40
 		}
-		finished := 0
+		var finished atomic.Int32
 		for i := range frames {
 			go func() {
 				if err := b.acquire(t.Context(), 1000, &frames[i]); err != nil {
 					t.Error(err)
 				}
-				finished++
+				finished.Add(1)
 				b.release(1040, &frames[i])
 			}()
 		}
 		synctest.Wait()
-		if finished != 3 || b.used != 0 {
-			t.Errorf("%d of 3 finished, %d bytes taken", finished, b.used)
+		if finished.Load() != 3 || b.used != 0 {
+			t.Errorf("%d of 3 finished, %d bytes taken", finished.Load(), b.used)
 		}
 	})
 }
