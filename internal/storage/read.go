@@ -152,7 +152,7 @@ func (r *Region) ReadInto(dst []byte) (int, error) {
 // verify checks what was read for the first time.
 func (r *Region) verify(b []byte) (good int, err error) {
 	s := r.segment
-	good, err = verifyBatches(b, s.base, r.position)
+	good, err = verifyBatches(b, s.base, r.position, r.from, r.NextOffset)
 	if h, headerErr := batch.ParseHeader(b); headerErr == nil && h.LastOffset() < r.from {
 		// What holds the offset by its place does not by what it says: offsets go back somewhere before it.
 		good, err = 0, &corruptError{segment: s.base, position: r.position, cause: errBackwards}

@@ -40,6 +40,7 @@ type headerScan struct {
 	pos  int64 // of the batch that next returns
 	end  int64 // where the file ends for us
 	next int64 // no batch may begin below this offset
+	stop int64 // nor end above this one, 0 if that is not known
 
 	interrupted func() error // may be nil
 
@@ -71,7 +72,7 @@ func (s *headerScan) header() (batch.Header, error) {
 		return h, s.corrupt(errDeltas)
 	case h.BaseOffset < s.next:
 		return h, s.corrupt(errBackwards)
-	case h.BaseOffset < s.base || h.LastOffset()-s.base > maxRelativeOffset:
+	case h.BaseOffset < s.base || h.LastOffset()-s.base > maxRelativeOffset || s.stop > 0 && h.NextOffset() > s.stop:
 		return h, s.corrupt(errOutOfRange)
 	case s.pos+int64(h.Size()) > s.end:
 		return h, s.corrupt(errTorn)
@@ -153,17 +154,25 @@ func allZero(b []byte) bool {
 	return true
 }
 
-// verifyBatches checks every batch in b, which was read from a position of a segment: header, order of offsets (which no
-// checksum covers), checksum. It returns the number of good bytes, and, if that is not all, why the next one is bad.
-func verifyBatches(b []byte, segmentBase, position int64) (good int, err error) {
-	for next := segmentBase; good < len(b); {
+// verifyBatches checks every batch in b, which was read from a position of a segment to answer for the offsets between
+// from and below: header, offsets (which no checksum covers), checksum. It returns the number of good bytes, and, if that
+// is not all, why the next one is bad.
+func verifyBatches(b []byte, segmentBase, position, from, below int64) (good int, err error) {
+	// The batch before, if offsets are left out between it and what precedes it, as compaction does.
+	behindGap := -1
+	for floor, next := segmentBase, from; good < len(b); {
 		h, err := batch.ParseHeader(b[good:])
 		switch {
 		case err != nil:
 		case h.Size() > len(b)-good:
 			err = errTorn
-		case h.BaseOffset < next || h.LastOffsetDelta < 0:
+		case h.BaseOffset < floor || h.LastOffsetDelta < 0:
 			err = errBackwards
+			if behindGap >= 0 {
+				good = behindGap // That one has jumped ahead rather than this one back.
+			}
+		case h.NextOffset() > below:
+			err = errOutOfRange
 		}
 		if err == nil {
 			err = batch.CheckCRC(b[good : good+h.Size()])
@@ -171,7 +180,10 @@ func verifyBatches(b []byte, segmentBase, position int64) (good int, err error) 
 		if err != nil {
 			return good, &corruptError{segment: segmentBase, position: position + int64(good), cause: err}
 		}
-		good, next = good+h.Size(), h.NextOffset()
+		if behindGap = -1; h.BaseOffset > next {
+			behindGap = good
+		}
+		good, floor, next = good+h.Size(), h.NextOffset(), h.NextOffset()
 	}
 	return good, nil
 }

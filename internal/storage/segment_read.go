@@ -37,7 +37,7 @@ func (s *segment) locate(f io.ReaderAt, buf []byte, from, below int64, maxBytes 
 	if from >= next || size == 0 {
 		return located{}, false, nil
 	}
-	scan := headerScan{file: f, base: s.base, end: size, buf: buf}
+	scan := headerScan{file: f, base: s.base, end: size, stop: next, buf: buf}
 	if !startKnown {
 		if start, found, err = s.findBatch(&scan, from); err != nil || !found {
 			return located{}, false, err

@@ -120,7 +120,7 @@ func findInBatch(f io.ReaderAt, s *segment, position int64, h batch.Header, matc
 	if _, err := f.ReadAt(b, position); err != nil {
 		return Found{}, false, err
 	}
-	if _, err := verifyBatches(b, s.base, position); err != nil {
+	if _, err := verifyBatches(b, s.base, position, h.BaseOffset, h.NextOffset()); err != nil {
 		return Found{}, false, err
 	}
 	for r, err := range batch.Records(b, 0) {
