@@ -4,4 +4,4 @@
 #   test/crash/run.sh -rounds 1000   more
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-exec go test -tags suite -count 1 -timeout 60m ./test/crash "$@"
+exec go test -tags suite -count 1 -timeout 60m -v ./test/crash "$@"
