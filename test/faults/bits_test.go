@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -18,7 +20,27 @@ import (
 
 const bitRecords = 200
 
+// damages are places in a batch that a bit can flip at. Where it takes the way to the next batch with it, the records
+// behind it in the segment may be out of reach, too.
+var damages = []struct {
+	name    string
+	at      func(batch []byte) int
+	wayLost bool
+}{
+	{"a record", func(batch []byte) int { return len(batch) / 2 }, false},
+	{"the checksum", func([]byte) int { return 17 }, false},
+	{"the length", func([]byte) int { return 10 }, true},
+	{"the offset", func([]byte) int { return 6 }, true}, // no checksum covers it
+	{"the magic", func([]byte) int { return 16 }, true},
+}
+
 func TestAFlippedBitInAClosedSegmentIsReportedAndNeverServed(t *testing.T) {
+	for _, d := range damages {
+		t.Run("in "+d.name, func(t *testing.T) { flippedBit(t, d.at, d.wayLost) })
+	}
+}
+
+func flippedBit(t *testing.T, at func(batch []byte) int, wayLost bool) {
 	broker := start(t, kafkatest.Options{})
 	newClient(t, broker.Address).create("bits", map[string]string{"internal.segment.bytes": "65536"})
 	l := dial(t, broker.Address)
@@ -36,7 +58,7 @@ func TestAFlippedBitInAClosedSegmentIsReportedAndNeverServed(t *testing.T) {
 		t.Fatalf("%d segments, want at least 4", len(segments))
 	}
 	sizes := sizesOf(t, segments)
-	damaged := flipInTheMiddle(t, segments[1])
+	damaged := flipInTheMiddle(t, segments[1], at)
 	must(t, broker.Start())
 
 	l = dial(t, broker.Address)
@@ -49,11 +71,15 @@ func TestAFlippedBitInAClosedSegmentIsReportedAndNeverServed(t *testing.T) {
 			t.Fatalf("the damaged batch is answered with %d bytes and %v, want none and %v", len(got), err, kerr.CorruptMessage)
 		}
 	}
-	if end := readUntil(t, l, damaged+1, bitRecords); end != bitRecords {
+	behind := damaged + 1
+	if wayLost {
+		behind = baseOf(t, segments[2])
+	}
+	if end := readUntil(t, l, behind, bitRecords); end != bitRecords {
 		t.Fatalf("reading behind the damage ended at offset %d of %d", end, bitRecords)
 	}
 	if offset, err := l.produce("bits", value(bitRecords, 2000)); err != nil || offset != bitRecords {
-		t.Logf("a damaged log takes no more records: offset %d, %v", offset, err)
+		t.Errorf("the next record got offset %d, %v", offset, err)
 	}
 	if got := sizesOf(t, segments[:len(segments)-1]); !slices.Equal(got, sizes[:len(sizes)-1]) {
 		t.Errorf("the closed segments had %v bytes and now have %v", sizes, got)
@@ -62,7 +88,7 @@ func TestAFlippedBitInAClosedSegmentIsReportedAndNeverServed(t *testing.T) {
 	if lines < 1 || lines > 3 || linesWith(t, broker, "bits-0") < 1 {
 		t.Errorf("%d lines of the log tell of the damage, want one or two, with the partition's name", lines)
 	}
-	t.Logf("%d segments; batch %d damaged; %d and %d records around it read; %d log lines", len(segments), damaged, damaged, bitRecords-damaged-1, lines)
+	t.Logf("%d segments; batch %d damaged; %d and %d records around it read; %d log lines", len(segments), damaged, damaged, bitRecords-behind, lines)
 }
 
 // readUntil fetches from one offset until another, or until the broker says that data is corrupt, and returns how far
@@ -101,7 +127,7 @@ func readUntil(t *testing.T, l *line, from, until int64) int64 {
 }
 
 // flipInTheMiddle flips a bit of a record in the middle of a segment and returns the batch's offset.
-func flipInTheMiddle(t *testing.T, segment string) int64 {
+func flipInTheMiddle(t *testing.T, segment string, at func(batch []byte) int) int64 {
 	t.Helper()
 	b, err := os.ReadFile(segment)
 	must(t, err)
@@ -112,10 +138,18 @@ func flipInTheMiddle(t *testing.T, segment string) int64 {
 			rest = after
 			continue
 		}
-		whole[len(whole)/2] ^= 0x10 // Next does not copy
+		whole[at(whole)] ^= 0x10 // Next does not copy
 		must(t, os.WriteFile(segment, b, 0o644))
 		return h.BaseOffset
 	}
+}
+
+// baseOf is the first offset of a segment, which its name says.
+func baseOf(t *testing.T, segment string) int64 {
+	t.Helper()
+	base, err := strconv.ParseInt(strings.TrimSuffix(filepath.Base(segment), ".log"), 10, 64)
+	must(t, err)
+	return base
 }
 
 func sizesOf(t *testing.T, files []string) []int64 {

@@ -22,7 +22,7 @@ const descriptors = 200
 // limited is a binary that starts Barnabas with few descriptors.
 func limited(t *testing.T) string {
 	t.Helper()
-	binary, err := kafkatest.Build(t.Context())
+	binary, err := build()
 	must(t, err)
 	script := filepath.Join(t.TempDir(), "limited")
 	must(t, os.WriteFile(script, fmt.Appendf(nil, "#!/bin/bash\nulimit -n %d\nexec %q \"$@\"\n", descriptors, binary), 0o755))

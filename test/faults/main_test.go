@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -43,11 +44,19 @@ func smallDisk(t *testing.T, megabytes int) string {
 	return dir
 }
 
+// build builds the broker once: others who build in this tree hold a lock meanwhile.
+var build = sync.OnceValues(func() (string, error) { return kafkatest.Build(context.Background()) })
+
 // start starts a broker without an admin listener, whose port others may have.
 func start(t *testing.T, o kafkatest.Options) *kafkatest.Node {
 	t.Helper()
 	if o.Dir == "" {
 		o.Dir = t.TempDir()
+	}
+	if o.Binary == "" {
+		binary, err := build()
+		must(t, err)
+		o.Binary = binary
 	}
 	o.Arguments = append(o.Arguments, "--set", "barnabas.admin.listener=")
 	broker, err := kafkatest.StartBarnabas(o)
