@@ -43,13 +43,7 @@ func TestAFlippedBitInAClosedSegmentIsReportedAndNeverServed(t *testing.T) {
 func flippedBit(t *testing.T, at func(batch []byte) int, wayLost bool) {
 	broker := start(t, kafkatest.Options{})
 	newClient(t, broker.Address).create("bits", map[string]string{"internal.segment.bytes": "65536"})
-	l := dial(t, broker.Address)
-	for i := range uint64(bitRecords) {
-		offset, err := l.produce("bits", value(i, 2000))
-		if err != nil || offset != int64(i) {
-			t.Fatalf("record %d got offset %d, %v", i, offset, err)
-		}
-	}
+	writeBits(t, dial(t, broker.Address))
 	must(t, broker.Stop())
 	segments, err := filepath.Glob(filepath.Join(broker.DataDir, "bits-0", "*.log"))
 	must(t, err)
@@ -61,7 +55,7 @@ func flippedBit(t *testing.T, at func(batch []byte) int, wayLost bool) {
 	damaged := flipInTheMiddle(t, segments[1], at)
 	must(t, broker.Start())
 
-	l = dial(t, broker.Address)
+	l := dial(t, broker.Address)
 	if served := readUntil(t, l, 0, damaged); served != damaged {
 		t.Fatalf("reading ended at offset %d, the damaged batch is at %d", served, damaged)
 	}
@@ -89,6 +83,16 @@ func flippedBit(t *testing.T, at func(batch []byte) int, wayLost bool) {
 		t.Errorf("%d lines of the log tell of the damage, want one or two, with the partition's name", lines)
 	}
 	t.Logf("%d segments; batch %d damaged; %d and %d records around it read; %d log lines", len(segments), damaged, damaged, bitRecords-behind, lines)
+}
+
+func writeBits(t *testing.T, l *line) {
+	t.Helper()
+	for i := range uint64(bitRecords) {
+		offset, err := l.produce("bits", value(i, 2000))
+		if err != nil || offset != int64(i) {
+			t.Fatalf("record %d got offset %d, %v", i, offset, err)
+		}
+	}
 }
 
 // readUntil fetches from one offset until another, or until the broker says that data is corrupt, and returns how far
