@@ -197,6 +197,7 @@ func (m *metadata) snapshot(uint64, uint64) func() ([]byte, error) {
 
 // trim removes what only earlier snapshots needed.
 func (m *metadata) trim(s quorum.Snapshot) {
+	m.node.thrift.soon() // the log that it cuts was in memory, and so was the writing of it
 	if err := m.log.Trim(s.Data); err != nil {
 		m.node.logger.Error("old metadata could not be removed", "error", err)
 	}

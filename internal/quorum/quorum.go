@@ -51,7 +51,7 @@ const (
 	// DefaultQuietBytes is the size of applied entries after which a snapshot is asked for once nothing more comes.
 	DefaultQuietBytes = 512 << 10
 	// DefaultQuietAfter is how long nothing must have come then.
-	DefaultQuietAfter = 5 * time.Second
+	DefaultQuietAfter = time.Second
 	// DefaultElectionTimeout is how long a follower waits for its leader.
 	DefaultElectionTimeout = 300 * time.Millisecond
 )
