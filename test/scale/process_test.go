@@ -61,10 +61,12 @@ func descriptors(t *testing.T, pid int) int {
 func settled(t *testing.T, pid int) int {
 	t.Helper()
 	const quiet, atMost = 4 * time.Second, 30 * time.Second
+	look := time.NewTicker(100 * time.Millisecond)
+	defer look.Stop()
 	begun := time.Now()
 	least, since := residentKB(t, pid), begun
 	for time.Since(since) < quiet && time.Since(begun) < atMost {
-		time.Sleep(100 * time.Millisecond)
+		<-look.C
 		if kb := residentKB(t, pid); kb < least*99/100 {
 			least, since = kb, time.Now()
 		}
