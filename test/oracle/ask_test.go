@@ -54,10 +54,12 @@ func (t *Talk) awaitTopic(name string, partitions int32) [16]byte {
 }
 
 // await asks until it is so.
-func (t *Talk) await(what string, so func() bool) {
+func (t *Talk) await(what string, so func() bool) { t.awaitWithin(answerTime, what, so) }
+
+func (t *Talk) awaitWithin(within time.Duration, what string, so func() bool) {
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
-	for deadline := time.Now().Add(answerTime); !so(); <-ticker.C {
+	for deadline := time.Now().Add(within); !so(); <-ticker.C {
 		if time.Now().After(deadline) {
 			panic(failed{fmt.Errorf("waited for %s in vain", what)})
 		}

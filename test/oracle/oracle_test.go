@@ -60,7 +60,8 @@ func TestBarnabasAnswersAsKafkaDoes(t *testing.T) {
 		}
 		dump(t, newest.ourNode.DataDir, "")
 	})
-	t.Run("a directory that Kafka left", func(t *testing.T) { takeOver(t, newest.kafkaNode, binary) })
+	newest.kafkaNode.Kill()
+	t.Run("a directory that Kafka left", func(t *testing.T) { takeOver(t, binary) })
 }
 
 // startPairs starts all four processes side by side.
@@ -121,7 +122,8 @@ func startPairs(t *testing.T, binary string) map[kafkatest.Jars]*pair {
 // settings are those of all brokers, where defaults make a test slow or two brokers differ.
 func settings() map[string]string {
 	return map[string]string{
-		"num.partitions": "2", "log.retention.ms": "-1", // the records are old "queued.max.request.bytes": "200000000", "log.dir": "/tmp/unused",
+		"num.partitions": "2", "queued.max.request.bytes": "200000000", "log.dir": "/tmp/unused",
+		"log.retention.ms": "-1", // the records are old
 	}
 }
 
