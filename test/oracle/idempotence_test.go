@@ -55,12 +55,6 @@ func aboutIdempotence() []conversation {
 			producers.Topics = append(producers.Topics, one)
 			t.Ask("producers", producers)
 		}),
-		since(kmsg.Produce, 3, "a duplicate with append time", func(t *Talk) {
-			to := t.Topic("", 1, "message.timestamp.type", "LogAppendTime")
-			id, epoch := t.Producer()
-			t.Ask("first", produce(t.Version, to, 0, batchOf(recs(2)...).from(id, epoch, 0).bytes()))
-			t.Ask("again", produce(t.Version, to, 0, batchOf(recs(2)...).from(id, epoch, 0).bytes()))
-		}),
 		since(kmsg.Produce, 3, "an unknown producer", func(t *Talk) {
 			to := t.Topic("", 1)
 			id, _ := t.Producer()
