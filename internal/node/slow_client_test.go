@@ -54,7 +54,7 @@ func TestAClientThatDoesNotReadItsAnswersDoesNotMakeTheStopUnclean(t *testing.T)
 	_, err = io.ReadFull(deaf, size[:]) // It takes the beginning of the first answer, and nothing more.
 	must(t, err)
 
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	_ = n.Stop(ctx) // It tells of the connection that was cut.
 	if _, err := disk.Stat("/data/.kafka_cleanshutdown"); err != nil {
