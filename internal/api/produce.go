@@ -209,7 +209,6 @@ func (p *producing) startToldWith(err error, part *replica.Partition, records []
 	return log.StartOffset()
 }
 
-// park notes what the partition's answer has to wait for, if it does.
 // oneBatch says whether records are what Kafka hands to the log at all: one batch, of a codec that the version knows.
 func (p *producing) oneBatch(records []byte) bool {
 	h, _, rest, err := batch.Next(records)
@@ -220,6 +219,7 @@ func (p *producing) oneBatch(records []byte) bool {
 	return err != nil && (p.request.Version >= 7 || h.Codec().Known())
 }
 
+// park notes what the partition's answer has to wait for, if it does.
 func (p *producing) park(i, j int, part *replica.Partition, appended replica.Appended) {
 	end := appended.LastOffset + 1
 	var until func(int64, func(error))
