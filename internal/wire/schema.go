@@ -9,7 +9,7 @@ const (
 	blob                  // bytes or records
 	numbers               // an array of values of n bytes each
 	array                 // an array of fields[0], each n bytes in the decoder's memory
-	structure             // a struct; a nullable one is preceded by a byte that is negative for null
+	structure             // a struct; a nullable one is preceded by a byte that is -1 for null
 	tagged                // fields[0], present as tag n
 )
 

@@ -195,13 +195,25 @@ func (w *walk) field(f *field, depth int) {
 	case array:
 		w.array(f, depth)
 	case structure:
-		if f.null && w.int8() < 0 {
+		if f.null && w.absent() {
 			return
 		}
 		w.structure(f.fields, depth+1)
 	case tagged:
 		panic("wire: schema has a tagged field among the others")
 	}
+}
+
+// absent reads the byte before a struct that may be null. Kafka takes any negative one for null, the decoder only the
+// -1 that everybody writes.
+func (w *walk) absent() bool {
+	switch marker := w.int8(); {
+	case marker == -1:
+		return true
+	case marker < -1:
+		w.fail("a struct is neither there nor null")
+	}
+	return w.err != ""
 }
 
 func (w *walk) text(null bool) {

@@ -29,8 +29,11 @@ func (w walker) structure(fields []field) string {
 	}
 	for _, f := range fields {
 		switch {
-		case f.TaggedVersions != "" && parseRange(f.TaggedVersions).has(w.version):
-			tagged = append(tagged, fmt.Sprintf("{kind: tagged, n: %s, fields: []field{%s}}", f.Tag, w.field(f)))
+		case w.flexible && f.TaggedVersions != "" && w.version <= parseRange(f.TaggedVersions).max:
+			// The decoder reads a tag that it knows in every flexible version, also in those from before the tag.
+			first := w
+			first.version = max(w.version, parseRange(f.TaggedVersions).min)
+			tagged = append(tagged, fmt.Sprintf("{kind: tagged, n: %s, fields: []field{%s}}", f.Tag, first.field(f)))
 		case !parseRange(f.Versions).has(w.version):
 		case fixedSizes[f.Type] > 0:
 			fixed += fixedSizes[f.Type]
