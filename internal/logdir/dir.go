@@ -26,6 +26,7 @@ const (
 	DefaultCheckpoint            = time.Minute
 	DefaultHighWatermarks        = 5 * time.Second
 	DefaultSyncEveryBytes        = 64 << 20
+	DefaultSyncDelay             = 30 * time.Second
 	DefaultFlushWorkers          = 8
 	DefaultDiskCalls             = 64
 	defaultReserve               = 1 << 30
@@ -69,14 +70,17 @@ type Options struct {
 	BootID string
 	NewID  func() [16]byte
 
-	RecoveryThreads       int           // num.recovery.threads.per.data.dir
-	RetentionCheck        time.Duration // log.retention.check.interval.ms
-	CheckpointEvery       time.Duration // log.flush.offset.checkpoint.interval.ms
-	HighWatermarkEvery    time.Duration // replica.high.watermark.checkpoint.interval.ms
-	SyncEveryBytes        int64         // a log is synced in the background after so many bytes, so that recovery has less to read
-	FlushWorkers          int           // syncs at a time
-	DiskCalls             int           // blocking calls to the disk at a time: each holds a thread
-	ReserveBytes          int64         // kept free on the disk; 0: the smaller of 5 % and 1 GiB; negative: none
+	RecoveryThreads    int           // num.recovery.threads.per.data.dir
+	RetentionCheck     time.Duration // log.retention.check.interval.ms
+	CheckpointEvery    time.Duration // log.flush.offset.checkpoint.interval.ms
+	HighWatermarkEvery time.Duration // replica.high.watermark.checkpoint.interval.ms
+	// A log that was given SyncEveryBytes is synced in the background SyncDelay later, so that recovery has less to read.
+	// By then the system has written most of it by itself, and what was deleted soon is never written.
+	SyncEveryBytes        int64
+	SyncDelay             time.Duration
+	FlushWorkers          int   // syncs at a time
+	DiskCalls             int   // blocking calls to the disk at a time: each holds a thread
+	ReserveBytes          int64 // kept free on the disk; 0: the smaller of 5 % and 1 GiB; negative: none
 	Cleaner               CleanerOptions
 	SkipRecoveryScan      bool // handed to storage: only a crash test sets it
 	withoutHousekeeping   bool // tests: nothing happens by itself
@@ -174,6 +178,7 @@ func (o *Options) setDefaults() {
 	o.CheckpointEvery = orDefault(o.CheckpointEvery, DefaultCheckpoint)
 	o.HighWatermarkEvery = orDefault(o.HighWatermarkEvery, DefaultHighWatermarks)
 	o.SyncEveryBytes = orDefault(o.SyncEveryBytes, DefaultSyncEveryBytes)
+	o.SyncDelay = orDefault(o.SyncDelay, DefaultSyncDelay)
 	o.FlushWorkers = orDefault(o.FlushWorkers, DefaultFlushWorkers)
 	o.DiskCalls = orDefault(o.DiskCalls, DefaultDiskCalls)
 	o.reserveFileBytes = orDefault(o.reserveFileBytes, idleReserveFile)

@@ -148,7 +148,7 @@ func (d *Dir) releaseWith(e *entry, closeLog func() (storage.ManifestEntry, erro
 func (d *Dir) appended(e *entry, n int) {
 	d.reserve.appended.Add(int64(n))
 	if total := e.unsynced.Add(int64(n)); total >= d.o.SyncEveryBytes && total-int64(n) < d.o.SyncEveryBytes {
-		d.flusher.background(e)
+		d.keeper.syncAt(e, d.o.Now().Add(d.o.SyncDelay))
 	}
 	if !e.dirty.Load() {
 		d.keeper.dirtied(e)

@@ -142,22 +142,6 @@ func TestFlushOfALogThatIsGoneEndsWithAnError(t *testing.T) {
 	}
 }
 
-func TestALogIsSyncedInTheBackgroundAsItGrows(t *testing.T) {
-	o := options(vfs.NewMem(), "/data")
-	o.SyncEveryBytes = 1000
-	d := mustOpen(t, o)
-	l := mustCreate(t, d, "orders", 0, orders)
-	for range 100 {
-		mustWrite(t, l, "value")
-	}
-	d.flusher.close()
-	d.tasks.Wait()
-	if l.FlushedOffset() < 80 {
-		t.Errorf("flushed up to %d of %d", l.FlushedOffset(), l.EndOffset())
-	}
-	mustClose(t, d)
-}
-
 func TestDiskCallsAreBoundedWhenTheDiskHangs(t *testing.T) {
 	disk := vfs.NewMem()
 	o := options(disk, "/data")

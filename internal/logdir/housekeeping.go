@@ -15,7 +15,7 @@ const (
 	nothingDue = -1
 )
 
-// keeper does what is due: checkpoints, retention, flush.ms, removal of folders. It sleeps until the soonest of these, and
+// keeper does what is due: checkpoints, retention, flush.ms, syncs of what has grown, removal of folders. It sleeps until the soonest of these, and
 // without a bound when nothing is dirty: idle logs cost it nothing.
 type keeper struct {
 	d    *Dir
@@ -58,6 +58,11 @@ func (k *keeper) removeAt(folder string, at time.Time) {
 func (k *keeper) retainAt(e *entry, at time.Time) {
 	e.retentionDue.Store(at.UnixMilli())
 	k.add(due{at: at.UnixMilli(), kind: dueRetention, e: e})
+}
+
+// syncAt is called under the log's lock.
+func (k *keeper) syncAt(e *entry, at time.Time) {
+	k.add(due{at: at.UnixMilli(), kind: dueSync, e: e})
 }
 
 func (k *keeper) add(item due) {
@@ -182,6 +187,8 @@ func (k *keeper) do(item due, now time.Time) {
 		}
 	case dueFlush:
 		k.rearm(item.e)
+		k.d.flusher.background(item.e)
+	case dueSync:
 		k.d.flusher.background(item.e)
 	case dueRemoval:
 		k.remove(item, now)

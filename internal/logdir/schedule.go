@@ -8,6 +8,7 @@ type dueKind uint8
 const (
 	dueRetention dueKind = iota // the log's retention or rolling has something to do
 	dueFlush                    // flush.ms has passed for the log
+	dueSync                     // enough was appended for a sync in the background
 	dueRemoval                  // the folder's delay has passed
 )
 

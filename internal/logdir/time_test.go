@@ -188,6 +188,34 @@ func TestFlushMsMakesAppendsDurableInTime(t *testing.T) {
 	})
 }
 
+func TestALogThatHasGrownIsSyncedInTheBackgroundAWhileLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := lively(t, vfs.NewMem(), func(o *Options, _ *storage.Settings) { o.SyncEveryBytes = 1000 })
+		l := mustCreate(t, d, "orders", 0, orders)
+		for round := range 3 { // of which the second and third show that a sync begins the count anew
+			put(t, l, "k", "small")
+			time.Sleep(2 * DefaultSyncDelay)
+			synctest.Wait()
+			if l.FlushedOffset() == l.EndOffset() {
+				t.Errorf("round %d: a small append was synced", round)
+			}
+			put(t, l, "k", strings.Repeat("large", 200))
+			time.Sleep(DefaultSyncDelay - time.Second)
+			put(t, l, "k", "late")
+			synctest.Wait()
+			if l.FlushedOffset() == l.EndOffset() {
+				t.Errorf("round %d: synced too soon", round)
+			}
+			time.Sleep(2 * time.Second)
+			synctest.Wait()
+			if l.FlushedOffset() != l.EndOffset() {
+				t.Errorf("round %d: flushed up to %d of %d", round, l.FlushedOffset(), l.EndOffset())
+			}
+		}
+		mustClose(t, d)
+	})
+}
+
 func TestADeletedFolderGoesWhenItsDelayHasPassed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk := vfs.NewMem()

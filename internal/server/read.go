@@ -44,6 +44,8 @@ type incoming struct {
 	active   time.Time // When bytes came last.
 	last     int       // The size of the last frames, the latest ones before all: a guess at the next one's.
 
+	mark int // The socket's low-water mark; 0 before it was ever set.
+
 	// The result of tryRead.
 	n   int
 	err error

@@ -33,14 +33,55 @@ func (c *conn) tryRead(fd uintptr) bool {
 	in := &c.incoming
 	in.readInto(func(p []byte) (int, error) { return readDescriptor(int(fd), p) })
 	if !errors.Is(in.err, syscall.EAGAIN) {
+		in.markWater(int(fd), in.whileServing())
 		return true
 	}
+	in.markWater(int(fd), in.whileWaiting())
 	// What comes in while this writes is not missed: the wait that follows ends at once.
 	if err := c.flushUnlessWriting(); err != nil {
 		in.err = err
 		return true
 	}
 	return false
+}
+
+// Bulk arrives in pieces, and each would wake a thread: to find that the rest of the frame is still missing, or that the
+// connection is busy with the frame before. So the socket's low-water mark follows what a wake-up would be good for.
+const (
+	bulkFrame    = 32 << 10
+	lowestMark   = 1
+	servingMark  = 256 << 10
+	highestMark  = 1 << 20 // the system makes the socket's buffer large enough for it
+	worthWaiting = 16 << 10
+)
+
+// whileServing is the mark while nobody waits for the socket.
+func (in *incoming) whileServing() int {
+	if in.last >= bulkFrame || in.want >= bulkFrame {
+		return servingMark
+	}
+	return lowestMark
+}
+
+// whileWaiting is the mark for the rest of a frame. A slow one is read on at the latest when the read's deadline passes.
+func (in *incoming) whileWaiting() int {
+	if in.buffer == nil || in.want == 0 {
+		return lowestMark
+	}
+	missing := min(in.want-len(in.bytes()), cap(in.buffer.B)-len(in.buffer.B), highestMark)
+	if missing < worthWaiting {
+		return lowestMark
+	}
+	return missing
+}
+
+func (in *incoming) markWater(fd, n int) {
+	if in.mark == 0 {
+		in.mark = lowestMark
+	}
+	if n != in.mark && setLowWater(fd, n) {
+		in.mark = n
+	}
 }
 
 func readDescriptor(fd int, p []byte) (int, error) {
