@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/barnabas-mq/barnabas/test/kafka/kafkatest"
@@ -142,7 +143,8 @@ const (
 	calmLimit = 30 * time.Second
 )
 
-// calm waits until what earlier runs wrote is deleted, or on the disk: no pass shall pay for another one's files.
+// calm waits until what earlier runs wrote is deleted, or on the disk: no pass shall pay for another one's files. What is
+// left then is written out from here, on this process's account.
 func (w *world) calm(ctx context.Context) error {
 	if w.options.Quick {
 		return ctx.Err()
@@ -154,6 +156,10 @@ func (w *world) calm(ctx context.Context) error {
 		err := errors.Join(err1, err2, err3, ctx.Err())
 		if err != nil || len(leaving) == 0 && dirty+writing < calmDirty {
 			return err
+		}
+		if len(leaving) == 0 {
+			syscall.Sync()
+			continue
 		}
 		time.Sleep(100 * time.Millisecond)
 	}

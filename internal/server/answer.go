@@ -181,7 +181,7 @@ func (c *conn) write(p []byte) error {
 			c.writeUntil = now.Add(writeTick)
 			_ = c.socket.SetWriteDeadline(c.writeUntil)
 		}
-		n, err := c.socket.Write(p[:min(len(p), writePiece)])
+		n, err := c.writeSome(p[:min(len(p), writePiece)])
 		p = p[n:]
 		if n > 0 {
 			progress = time.Now()

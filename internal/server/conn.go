@@ -32,8 +32,10 @@ type conn struct {
 
 	state    state
 	incoming incoming
-	// whenReadable is what raw calls.
+	// whenReadable and whenWritable are what raw calls.
 	whenReadable func(fd uintptr) bool
+	outgoing     outgoing
+	whenWritable func(fd uintptr) bool
 	out          *wire.Buffer // Answers that are held back; nil if there are none.
 	lastOut      int          // How much the last flush wrote: a guess at the next one's size.
 	heldFor      int          // The bytes of the requests that out answers.

@@ -8,6 +8,10 @@ func (c *conn) read() (int, error) {
 	return c.incoming.n, c.incoming.err
 }
 
+type outgoing struct{}
+
+func (c *conn) writeSome(p []byte) (int, error) { return c.socket.Write(p) }
+
 // gone reports whether the peer has closed or reset the connection; here that shows only when it is used.
 func (c *conn) gone() bool { return false }
 

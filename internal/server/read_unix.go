@@ -86,7 +86,7 @@ func (in *incoming) markWater(fd, n int) {
 
 func readDescriptor(fd int, p []byte) (int, error) {
 	for {
-		n, err := syscall.Read(fd, p)
+		n, err := readNow(fd, p)
 		switch {
 		case errors.Is(err, syscall.EINTR):
 			continue
@@ -96,6 +96,40 @@ func readDescriptor(fd int, p []byte) (int, error) {
 			return 0, io.EOF
 		}
 		return n, nil
+	}
+}
+
+// writeSome writes once, when the socket takes something.
+func (c *conn) writeSome(p []byte) (int, error) {
+	if c.raw == nil {
+		return c.socket.Write(p)
+	}
+	if c.whenWritable == nil {
+		c.whenWritable = c.outgoing.tryWrite // Once, as it escapes.
+	}
+	c.outgoing.p = p
+	err := c.raw.Write(c.whenWritable)
+	c.outgoing.p = nil
+	if err != nil {
+		return 0, err
+	}
+	return c.outgoing.n, c.outgoing.err
+}
+
+// outgoing is one write: what is written, and the result.
+type outgoing struct {
+	p   []byte
+	n   int
+	err error
+}
+
+// tryWrite writes what a socket takes; false asks to be called again when it takes more.
+func (o *outgoing) tryWrite(fd uintptr) bool {
+	for {
+		o.n, o.err = writeNow(int(fd), o.p)
+		if !errors.Is(o.err, syscall.EINTR) {
+			return !errors.Is(o.err, syscall.EAGAIN)
+		}
 	}
 }
 

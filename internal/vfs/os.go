@@ -16,7 +16,7 @@ func (osFS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return osFile{f}, nil
+	return newOSFile(f)
 }
 
 func (osFS) MkdirAll(name string, perm fs.FileMode) error { return os.MkdirAll(name, perm) }
@@ -46,9 +46,6 @@ func (osFS) Free(name string) (free, total uint64, err error) {
 	}
 	return free, total, nil
 }
-
-// osFile adds to os.File what it lacks; ReadAt, WriteAt, Truncate, Name and Close are the file's own.
-type osFile struct{ *os.File }
 
 func (f osFile) Size() (int64, error) {
 	info, err := f.Stat()
