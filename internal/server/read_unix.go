@@ -50,15 +50,15 @@ func (c *conn) tryRead(fd uintptr) bool {
 const (
 	bulkFrame    = 32 << 10
 	lowestMark   = 1
-	servingMark  = 256 << 10
 	highestMark  = 1 << 20 // the system makes the socket's buffer large enough for it
+	framesAhead  = 4       // what a client may send while one of its frames is served
 	worthWaiting = 16 << 10
 )
 
 // whileServing is the mark while nobody waits for the socket.
 func (in *incoming) whileServing() int {
-	if in.last >= bulkFrame || in.want >= bulkFrame {
-		return servingMark
+	if frame := max(in.last, in.want); frame >= bulkFrame {
+		return framesAhead * min(frame, highestMark)
 	}
 	return lowestMark
 }
