@@ -34,7 +34,7 @@ func (b *Broker) findCoordinator(r *Request) Result {
 		ctx, cancel := context.WithTimeout(r.Ctx, groupsTopicWait)
 		defer cancel()
 		if err := b.Groups.EnsureTopic(ctx); err != nil {
-			b.Logger.Warn("groups cannot be coordinated", "error", err)
+			b.Logger.Debug("groups cannot be coordinated", "client", r.Client(), "error", err) // the node tells why
 		}
 		return respond(b.coordinators(r.Conn, req))
 	})

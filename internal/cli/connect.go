@@ -126,7 +126,7 @@ func (a *app) explain(err error) string {
 		err    error
 		advice string
 	}{
-		{kerr.UnknownTopicOrPartition, "'barnabas topic list' shows the topics there are"},
+		{kerr.UnknownTopicOrPartition, "'barnabas topic list' shows the topics there are, 'barnabas topic create NAME' makes one"},
 		{kerr.TopicAlreadyExists, "add --if-not-exists to take it as it is"},
 		{kerr.GroupIDNotFound, "'barnabas group list' shows the groups there are"},
 		{kerr.NonEmptyGroup, "stop its consumers first"},
@@ -134,7 +134,7 @@ func (a *app) explain(err error) string {
 		{kerr.NotEnoughReplicas, "fewer replicas are in sync than min.insync.replicas asks for; try again when brokers are back, or use --acks 1"},
 		{kerr.MessageTooLarge, "raise the topic's max.message.bytes"},
 		{kerr.TopicDeletionDisabled, "the broker has delete.topic.enable=false"},
-		{kerr.CoordinatorNotAvailable, "the coordinator is starting or has moved; try again in a moment"},
+		{kerr.CoordinatorNotAvailable, "the coordinator is starting or has moved: try again in a moment; the broker's log says if its topic cannot be created"},
 		{syscall.EADDRINUSE, "another program listens there, perhaps another broker; give another address with --set listeners=PLAINTEXT://127.0.0.1:PORT"},
 		{context.DeadlineExceeded, "the broker did not answer in time; look at its log"},
 		{io.EOF, "the broker closed the connection; perhaps " + strings.Join(a.bootstrap, ", ") + " is no Kafka listener, or one that speaks TLS"},

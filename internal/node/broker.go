@@ -82,7 +82,8 @@ func (n *Node) createOffsetsTopic(ctx context.Context) error {
 		topic.Configs = append(topic.Configs, c)
 	}
 	err := n.createTopic(ctx, topic)
-	if err != nil {
+	if now := time.Now(); err != nil && now.Sub(n.saidNoOffsetsTopic) > time.Minute { // clients ask ten times a second
+		n.saidNoOffsetsTopic = now
 		n.logger.Error("the offsets topic could not be created: consumer groups will not work",
 			"topic", coordinator.Topic, "replication_factor", topic.ReplicationFactor, "error", err)
 	}

@@ -61,6 +61,8 @@ type Node struct {
 	admin        *admin.Server // nil: not served
 	serving      atomic.Bool
 	thrift       *thrift
+	// saidNoOffsetsTopic belongs to createOffsetsTopic, of which the coordinator calls one at a time.
+	saidNoOffsetsTopic time.Time
 	// settingsKnown is closed when the first image, of all that was committed before the start, has been acted on.
 	settingsKnown     chan struct{}
 	settingsKnownOnce sync.Once
