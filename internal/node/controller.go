@@ -105,14 +105,17 @@ func (c *activeController) lead(term uint64) error {
 		Now:    time.Now,
 	})
 	c.level.Store(int32(image.MetadataVersion()))
-	c.runtime.Store(runtime)
-	return runtime.Submit(func(s controller.State, now time.Time) machine.Decision[controller.State, decisionRecords] {
+	// The first decision is in the queue before anybody can ask for another: a broker that registered before the cluster
+	// has its features would be refused. No commit is missed, as those are told on this goroutine.
+	err = runtime.Submit(func(s controller.State, now time.Time) machine.Decision[controller.State, decisionRecords] {
 		out := machine.Decision[controller.State, decisionRecords]{State: s}
 		if records := controller.InitialRecords(s.Image, c.env(now)); len(records) > 0 {
 			out.Records = []decisionRecords{{records: records}}
 		}
 		return out
 	})
+	c.runtime.Store(runtime)
+	return err
 }
 
 // encode writes a record at the version that the cluster's metadata.version asks for.
