@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/barnabas-mq/barnabas/internal/coordinator"
 	"github.com/barnabas-mq/barnabas/internal/logdir"
@@ -193,6 +194,23 @@ func (s *seriesWriter) head(name, kind, help string) {
 	_, _ = s.w.WriteString("# HELP " + name + " " + help + "\n# TYPE " + name + " " + kind + "\n")
 }
 
+// appendLabel quotes a label's value as Prometheus' text format has it: three escapes, everything else as it is, in UTF-8.
+// Names of groups and clients may hold anything.
+func appendLabel(b []byte, value string) []byte {
+	b = append(b, '"')
+	for _, r := range value { // what is no UTF-8 becomes U+FFFD
+		switch r {
+		case '\\', '"':
+			b = append(b, '\\', byte(r))
+		case '\n':
+			b = append(b, '\\', 'n')
+		default:
+			b = utf8.AppendRune(b, r)
+		}
+	}
+	return append(b, '"')
+}
+
 // value writes a sample with labels given as name, value, name, value…
 func (s *seriesWriter) value(name string, value int64, labels ...string) {
 	b := append(s.line[:0], name...)
@@ -203,7 +221,7 @@ func (s *seriesWriter) value(name string, value int64, labels ...string) {
 			b = append(b, ',')
 		}
 		b = append(append(b, labels[i]...), '=')
-		b = strconv.AppendQuote(b, labels[i+1])
+		b = appendLabel(b, labels[i+1])
 	}
 	if len(labels) > 0 {
 		b = append(b, '}')
