@@ -136,6 +136,29 @@ func TestAMistakeInTheEnvironmentNamesTheVariable(t *testing.T) {
 	}
 }
 
+func TestAServiceOfKubernetesNamedBarnabasIsNoSetting(t *testing.T) {
+	v, _, err := LoadBroker(FromEnvironment([]string{
+		"BARNABAS_SERVICE_HOST=10.0.0.1", "BARNABAS_SERVICE_PORT=9092", "BARNABAS_SERVICE_PORT_KAFKA=9092", "BARNABAS_PORT=tcp://10.0.0.1:9092",
+		"BARNABAS_PORT_9092_TCP=tcp://10.0.0.1:9092", "BARNABAS_PORT_9092_TCP_PROTO=tcp", "BARNABAS_PORT_9092_TCP_PORT=9092",
+		"BARNABAS_PORT_9092_TCP_ADDR=10.0.0.1", "BARNABAS_HEADLESS_SERVICE_HOST=None", "BARNABAS_NUM_PARTITIONS=3",
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if NumPartitions.Of(v) != 3 {
+		t.Error("a setting beside them was not taken")
+	}
+}
+
+func TestAControllersListenerThatNobodyServesWarns(t *testing.T) {
+	_, warnings, err := LoadBroker(FromMap("test", map[string]string{
+		"listeners": "PLAINTEXT://:9092,CONTROLLER://:9093", "controller.listener.names": "CONTROLLER",
+	}))
+	if err != nil || len(warnings) != 1 || !strings.Contains(warnings[0].String(), "nothing listens at CONTROLLER://:9093") {
+		t.Errorf("warnings %v, %v", warnings, err)
+	}
+}
+
 func TestWhatIsNotActedOnWarnsOnceAReason(t *testing.T) {
 	_, warnings, err := LoadBroker(FromMap("test", map[string]string{
 		"transaction.max.timeout.ms": "1000", "transaction.state.log.num.partitions": "5", "num.io.threads": "16",

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/magiconair/properties"
@@ -63,7 +64,8 @@ func FromProperties(name string, text []byte) (Source, error) {
 const environmentPrefix = "BARNABAS_"
 
 // FromEnvironment reads settings from variables such as BARNABAS_LOG_RETENTION_HOURS
-// (log.retention.hours). Variables of the command line's own are left out.
+// (log.retention.hours). Variables of the command line's own are left out, and those in which
+// Kubernetes tells every container of a Service that happens to be named barnabas.
 func FromEnvironment(environ []string) Source {
 	values := map[string]string{}
 	for _, entry := range environ {
@@ -72,10 +74,17 @@ func FromEnvironment(environ []string) Source {
 		if !found || name == "" || variable == EnvBootstrapServer {
 			continue
 		}
-		values[environmentName(name)] = value
+		setting := environmentName(name)
+		if serviceLink.MatchString(variable) && !isBroker(setting) {
+			continue
+		}
+		values[setting] = value
 	}
 	return Source{Name: "environment", Values: values, kind: sourceEnvironment}
 }
+
+// serviceLink matches the variables of a Kubernetes Service: BARNABAS_SERVICE_HOST, BARNABAS_PORT_9092_TCP_ADDR …
+var serviceLink = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
 
 // EnvBootstrapServer is the variable with the address that commands connect to. It is no setting.
 const EnvBootstrapServer = "BARNABAS_BOOTSTRAP_SERVER"
