@@ -48,6 +48,7 @@ type Process struct {
 	Stdout      io.Writer
 	Stderr      io.Writer
 	Interactive bool // somebody watches Stderr: long work shows its progress there
+	Piped       bool // Stdout is not watched: long work that prints shows its progress too
 	Serve       Serve
 }
 
@@ -60,7 +61,7 @@ func Main(serve Serve) int {
 	return Run(ctx, Process{
 		Args: os.Args[1:], Environ: os.Environ(),
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Interactive: isTerminal(os.Stderr), Serve: serve,
+		Interactive: isTerminal(os.Stderr), Piped: !isTerminal(os.Stdout), Serve: serve,
 	})
 }
 

@@ -95,8 +95,9 @@ func (a *app) consume(ctx context.Context, topics []string, f consumeFlags) erro
 	}
 	defer client.Close()
 	out := bufio.NewWriterSize(a.Stdout, 1<<16)
-	c := &consuming{client: client, plan: plan, print: f.printer(out), flags: f}
+	c := &consuming{client: client, plan: plan, print: f.printer(out), flags: f, progress: a.watchPrinting("consumed")}
 	err = c.run(ctx, out)
+	c.progress.stop()
 	if err = errors.Join(err, out.Flush()); err != nil && !errors.Is(err, errInterrupted) {
 		return err
 	}
@@ -138,6 +139,8 @@ type consuming struct {
 	print  func(*kgo.Record) error
 	flags  consumeFlags
 	count  int64
+
+	progress *progress
 }
 
 // errEnough ends the run: as many records as asked for are printed.
@@ -179,6 +182,7 @@ func (c *consuming) take(r *kgo.Record) error {
 			return err
 		}
 		c.count++
+		c.progress.add(len(r.Key) + len(r.Value))
 	}
 	if c.flags.group != "" {
 		c.client.MarkCommitRecords(r)

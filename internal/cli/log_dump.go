@@ -44,8 +44,10 @@ func (a *app) dumpLogs(paths []string, records bool) error {
 		return err
 	}
 	problems := 0
+	progress := a.watchPrinting("checked")
+	defer progress.stop()
 	for _, file := range files {
-		d := &dump{app: a, file: file, records: records}
+		d := &dump{app: a, file: file, records: records, progress: progress}
 		if err := d.run(); err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
@@ -120,6 +122,7 @@ type dump struct {
 	records  bool
 	problems int
 	places   []place
+	progress *progress
 }
 
 func (d *dump) run() error {
@@ -152,6 +155,8 @@ func (d *dump) run() error {
 		}
 		d.places = append(d.places, place{position, h.BaseOffset, h.LastOffset(), latest})
 		position, next = position+int64(len(b)), h.NextOffset()
+		d.progress.records.Add(int64(h.NumRecords))
+		d.progress.bytes.Add(int64(len(b)))
 	}
 	d.checkIndex(".index", 8, d.checkOffsetEntry)
 	d.checkIndex(".timeindex", 12, d.checkTimeEntry)

@@ -19,9 +19,14 @@ type progress struct {
 }
 
 // watch begins counting. The caller must call stop.
-func (a *app) watch(verb string) *progress {
+func (a *app) watch(verb string) *progress { return a.watchIf(a.Interactive, verb) }
+
+// watchPrinting is watch for what prints as it goes: on a terminal that is progress enough.
+func (a *app) watchPrinting(verb string) *progress { return a.watchIf(a.Interactive && a.Piped, verb) }
+
+func (a *app) watchIf(shown bool, verb string) *progress {
 	p := &progress{began: time.Now(), done: make(chan struct{}), finished: make(chan struct{})}
-	if !a.Interactive {
+	if !shown {
 		close(p.finished)
 		return p
 	}
