@@ -55,7 +55,7 @@ func (p *Partition) Append(records []byte, o AppendOptions) (Appended, error) {
 	p.topic.Traffic.BytesIn.Add(int64(len(records)))
 	out := Appended{Appended: result, LogAppendTimeMs: -1, Unflushed: p.flushAfter(settings, result)}
 	if settings.Check.LogAppendTime {
-		out.LogAppendTimeMs = now.UnixMilli()
+		out.LogAppendTimeMs = result.MaxTimestamp // what is stored: that of a duplicate is the first attempt's
 	}
 	return out, nil
 }

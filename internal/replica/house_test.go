@@ -21,6 +21,8 @@ type house struct {
 	dir     *logdir.Dir
 	manager *Manager
 	image   *meta.Image
+
+	settings *Settings // every topic's; a test changes them before there is one
 }
 
 // build opens a house on an empty disk. flushMessages is every topic's flush.messages.
@@ -48,7 +50,7 @@ func buildOn(t *testing.T, disk *vfs.Mem, flushMessages int64) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{t: t, disk: disk, dir: dir, image: meta.Empty()}
+	h := &house{t: t, disk: disk, dir: dir, image: meta.Empty(), settings: settings}
 	h.manager = New(Options{
 		NodeID: 1, Dirs: []*logdir.Dir{dir}, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 		Settings: func(*meta.Image, string) *Settings { return settings },

@@ -5,6 +5,7 @@ package oracle
 import (
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -54,6 +55,20 @@ func aboutIdempotence() []conversation {
 			one.Topic, one.Partitions = to.name, []int32{0, 1}
 			producers.Topics = append(producers.Topics, one)
 			t.Ask("producers", producers)
+		}),
+		since(kmsg.Produce, 3, "a duplicate with append time", func(t *Talk) {
+			to := t.Topic("", 1, "message.timestamp.type", "LogAppendTime")
+			id, epoch := t.Producer()
+			send := func(step string) int64 {
+				r, ok := t.Ask(step, produce(t.Version, to, 0, batchOf(recs(2)...).from(id, epoch, 0).bytes())).(*kmsg.ProduceResponse)
+				if !ok {
+					return -1
+				}
+				return r.Topics[0].Partitions[0].LogAppendTime
+			}
+			first := send("first")
+			time.Sleep(20 * time.Millisecond) // The clock has to show another time.
+			t.Note("same time", send("again") == first)
 		}),
 		since(kmsg.Produce, 3, "an unknown producer", func(t *Talk) {
 			to := t.Topic("", 1)
