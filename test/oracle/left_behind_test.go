@@ -5,6 +5,7 @@ package oracle
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -81,7 +82,7 @@ func quiet() []string { return []string{"--set", "barnabas.admin.listener="} }
 // committed offsets leave in it.
 func leave(t *testing.T, b *broker) {
 	t.Helper()
-	if err := warm(b); err != nil {
+	if err := errors.Join(warm(b), warmTransactions(b)); err != nil {
 		t.Fatal(err)
 	}
 	// Not those about producers: their timestamps are old, and such producers are forgotten at a restart.
@@ -114,11 +115,11 @@ func runSource(t *testing.T, file string, arguments ...string) string {
 		t.Fatal(err)
 	}
 	java := exec.CommandContext(ctx, "java", append([]string{"-Xmx256m", "-XX:+UseSerialGC", "-Dlog4j2.level=OFF", "-cp", classPath, file}, arguments...)...)
-	var errors strings.Builder
-	java.Stderr = &errors
+	var complaints strings.Builder
+	java.Stderr = &complaints
 	out, err := java.Output()
 	if err != nil {
-		t.Fatalf("%s: %v\n%s%s", file, err, out, errors.String())
+		t.Fatalf("%s: %v\n%s%s", file, err, out, complaints.String())
 	}
 	return string(out)
 }
