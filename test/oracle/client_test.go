@@ -3,6 +3,7 @@
 package oracle
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -116,8 +117,8 @@ func decode(frame []byte, correlation int32, r kmsg.Request) (kmsg.Response, err
 	if err := response.ReadFrom(body); err != nil {
 		return nil, fmt.Errorf("decode: %w", err)
 	}
-	if again := response.AppendTo(nil); len(again) != len(body) {
-		return response, fmt.Errorf("%d bytes, of which the codec knows %d", len(body), len(again))
+	if again := response.AppendTo(nil); !bytes.Equal(again, body) {
+		return response, fmt.Errorf("%d bytes, which the codec would write as %d others", len(body), len(again))
 	}
 	return response, nil
 }

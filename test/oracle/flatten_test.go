@@ -69,9 +69,7 @@ func (f *flattener) fields(path string, v reflect.Value) {
 		case path == "" && field.Name == "Version":
 		case field.Name == "UnknownTags":
 			tags := v.Field(i).Addr().Interface().(*kmsg.Tags)
-			if tags.Len() > 0 {
-				f.add(join(path, "UnknownTags"), "%d", tags.Len())
-			}
+			tags.Each(func(tag uint32, b []byte) { f.add(fmt.Sprintf("%s[%d]", join(path, "UnknownTags"), tag), "%x", b) })
 		default:
 			f.value(join(path, field.Name), field.Name, v.Field(i))
 		}
@@ -95,10 +93,6 @@ func (f *flattener) value(path, name string, v reflect.Value) {
 		return
 	}
 	if rule, ok := valueRules[full]; ok {
-		f.add(path, "%s", rule(f, v.Interface()))
-		return
-	}
-	if rule, ok := valueRules["*."+name]; ok {
 		f.add(path, "%s", rule(f, v.Interface()))
 		return
 	}
@@ -165,8 +159,13 @@ func (f *flattener) list(path, name, full string, v reflect.Value) {
 		at  int
 	}
 	var items []item
+	rises := true
 	for i := range v.Len() {
 		items = append(items, item{f.text(key.of(f, v.Index(i).Interface())), i})
+		rises = rises && (key.by == nil || i == 0 || key.by(v.Index(i-1).Interface()) < key.by(v.Index(i).Interface()))
+	}
+	if key.by != nil {
+		f.add(path+" in order", "%v", rises)
 	}
 	sort.SliceStable(items, func(i, j int) bool { return items[i].key < items[j].key })
 	for n, it := range items {

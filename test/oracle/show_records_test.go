@@ -96,6 +96,9 @@ func showRecord(b []byte, clock bool) string {
 	for range number() {
 		text += fmt.Sprintf(" %s:%s", data(), data())
 	}
+	if b[0] != 0 {
+		text += fmt.Sprintf(" attributes %#x", b[0])
+	}
 	return text
 }
 
