@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -45,26 +44,28 @@ func compare(c conversation, version int16, kafka, ours []exchange) []difference
 	for _, e := range ours {
 		ourStep[e.step] = e
 	}
+	add := func(step string, some ...difference) {
+		for _, d := range some {
+			d.where = where{int16(c.key), version, c.name + "/" + step, d.field}
+			found = append(found, d)
+		}
+	}
 	for _, k := range kafka {
 		o, both := ourStep[k.step]
 		delete(ourStep, k.step)
-		if !both {
-			found = append(found, difference{where: where{int16(c.key), version, c.name + "/" + k.step, "step"}, kafka: "taken", ours: absent})
-			continue
-		}
-		if answered(k) != answered(o) {
-			w := where{int16(c.key), version, c.name + "/" + k.step, "answer"}
-			found = append(found, difference{where: w, kafka: k.outline(), ours: o.outline()})
-			continue
-		}
-		for _, d := range compareLeaves(k.leaves, o.leaves) {
-			d.where = where{int16(c.key), version, c.name + "/" + k.step, d.field}
-			found = append(found, d)
+		switch {
+		case !both:
+			add(k.step, difference{where: where{field: "step"}, kafka: "taken", ours: absent})
+		case answered(k) && !answered(o):
+			add(k.step, difference{where: where{field: "answer"}, kafka: "answered", ours: o.leaves[0].value})
+		default:
+			add(k.step, compareLeaves(k.leaves, o.leaves)...)
 		}
 	}
 	for _, o := range ours {
 		if _, alone := ourStep[o.step]; alone {
-			found = append(found, difference{where: where{int16(c.key), version, c.name + "/" + o.step, "step"}, kafka: absent, ours: "taken"})
+			add(o.step, difference{where: where{field: "step"}, kafka: absent, ours: "taken"})
+			add(o.step, compareLeaves(nil, o.leaves)...)
 		}
 	}
 	return found
@@ -73,39 +74,38 @@ func compare(c conversation, version int16, kafka, ours []exchange) []difference
 // answered says whether a broker answered at all.
 func answered(e exchange) bool { return len(e.leaves) != 1 || e.leaves[0].path != "answer" }
 
-func (e exchange) outline() string {
-	if answered(e) {
-		return "answered"
-	}
-	return e.leaves[0].value
-}
-
+// compareLeaves compares two answers. An item that Kafka alone has is one difference, whatever is in it; of what
+// Barnabas alone has each field is one, so that the list says all that we answer otherwise.
 func compareLeaves(kafka, ours []leaf) []difference {
 	var found []difference
 	theirs := map[string]string{}
 	for _, l := range ours {
 		theirs[l.path] = l.value
 	}
-	hidden := "" // below an item that only one has
+	missing := "" // the last item that Kafka alone has
 	for _, l := range kafka {
 		v, ok := theirs[l.path]
-		if delete(theirs, l.path); ok && v == l.value || hidden != "" && strings.HasPrefix(l.path, hidden) {
+		delete(theirs, l.path)
+		switch {
+		case ok && v == l.value, missing != "" && within(l.path, missing):
 			continue
-		}
-		if !ok {
-			v, hidden = absent, l.path
+		case !ok:
+			v, missing = absent, l.path
 		}
 		found = append(found, difference{where: where{field: l.path}, kafka: l.value, ours: v})
 	}
-	hidden = ""
 	for _, l := range ours {
-		if _, left := theirs[l.path]; !left || hidden != "" && strings.HasPrefix(l.path, hidden) {
-			continue
+		if _, left := theirs[l.path]; left {
+			found = append(found, difference{where: where{field: l.path}, kafka: absent, ours: l.value})
 		}
-		hidden = l.path
-		found = append(found, difference{where: where{field: l.path}, kafka: absent, ours: l.value})
 	}
 	return found
+}
+
+// within says whether a field is one of an item's: Topics[1].TopicID is none of Topics[1].Topic.
+func within(path, item string) bool {
+	rest, ok := strings.CutPrefix(path, item)
+	return ok && (strings.HasPrefix(rest, ".") || strings.HasPrefix(rest, "["))
 }
 
 // readDifferences reads the list. A line is
@@ -157,14 +157,29 @@ func parseDifference(line string) ([]difference, error) {
 	if err := errors.Join(err1, err2); err != nil || key < 0 || !arrow {
 		return nil, fmt.Errorf("%q is no API with versions, or %q no pair of values", parts[0], parts[3])
 	}
-	if len(strings.Fields(parts[4])) < 3 {
-		return nil, errors.New("a difference needs a reason")
+	if err := checkReason(int16(key), parts[4]); err != nil {
+		return nil, err
 	}
 	var all []difference
 	for v := lo; v <= hi; v++ {
 		all = append(all, difference{where{int16(key), int16(v), parts[1], parts[2]}, kafka, ours, parts[4]})
 	}
 	return all, nil
+}
+
+// checkReason lets in what may be a reason. That something has not been made yet is none, but for what Barnabas does not
+// claim to serve in its answer to ApiVersions.
+func checkReason(key int16, reason string) error {
+	prefixes := []string{"Kafka's answer harms: ", "no client can see it: "}
+	if key == apiVersionsKey {
+		prefixes = append(prefixes, "not served, so not advertised: ")
+	}
+	for _, prefix := range prefixes {
+		if why, ok := strings.CutPrefix(reason, prefix); ok && strings.TrimSpace(why) != "" {
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is no reason: one begins with %q", reason, prefixes)
 }
 
 // keyOf is the number of an API by the codec's name for it, -1 if there is none.
@@ -177,9 +192,9 @@ func keyOf(name string) int {
 	return -1
 }
 
-// judge holds what was found against the list: what is unlisted, what is listed with other values or did not occur.
-// Only those of the conversations that ran are missed.
-func judge(found []difference, listed map[where]difference, ran map[where]bool) (unlisted []difference, stale []where) {
+// judge holds what was found against the list: what is unlisted, and what is listed and did not occur. What did not run
+// is not missed.
+func judge(found []difference, listed map[where]difference, ran func(where) bool) (unlisted []difference, stale []where) {
 	seen := map[where]bool{}
 	for _, d := range found {
 		seen[d.where] = true
@@ -187,9 +202,8 @@ func judge(found []difference, listed map[where]difference, ran map[where]bool) 
 			unlisted = append(unlisted, d)
 		}
 	}
-	for w := range maps.Keys(listed) {
-		name, _, _ := strings.Cut(w.step, "/")
-		if !seen[w] && ran[where{key: w.key, version: w.version, step: name}] {
+	for w := range listed {
+		if !seen[w] && ran(w) {
 			stale = append(stale, w)
 		}
 	}
