@@ -12,19 +12,32 @@ import (
 // forgotten when it stops.
 const rootLogger = "root"
 
-// logLevel turns Kafka's names of levels into ours.
+// logLevels are Kafka's names of levels. No message of ours is at TRACE or FATAL: they are all and none of them, and are
+// described as they were set.
+var logLevels = []struct {
+	name  string
+	level slog.Level
+}{
+	{"TRACE", slog.LevelDebug - 4}, {"DEBUG", slog.LevelDebug}, {"INFO", slog.LevelInfo}, {"WARN", slog.LevelWarn},
+	{"ERROR", slog.LevelError}, {"FATAL", slog.LevelError + 4},
+}
+
 func logLevel(name string) (slog.Level, bool) {
-	switch name {
-	case "TRACE", "DEBUG":
-		return slog.LevelDebug, true
-	case "INFO":
-		return slog.LevelInfo, true
-	case "WARN":
-		return slog.LevelWarn, true
-	case "ERROR", "FATAL":
-		return slog.LevelError, true
+	for _, l := range logLevels {
+		if l.name == name {
+			return l.level, true
+		}
 	}
 	return 0, false
+}
+
+func nameOfLevel(level slog.Level) string {
+	for _, l := range logLevels {
+		if l.level == level {
+			return l.name
+		}
+	}
+	return level.String()
 }
 
 // alterLoggers sets levels as IncrementalAlterConfigs asks, all or none of them.

@@ -161,3 +161,18 @@ func TestResourcesAreListedByType(t *testing.T) {
 		t.Errorf("an unknown type: %+v", got)
 	}
 }
+
+func TestALogLevelIsDescribedByTheNameThatItWasSetBy(t *testing.T) {
+	w := newWorld(t, nil)
+	for _, name := range []string{"TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"} {
+		request := kmsg.NewPtrIncrementalAlterConfigsRequest()
+		request.Resources = append(request.Resources, increment(kmsg.ConfigResourceTypeBrokerLogger, "1", "root", kmsg.IncrementalAlterConfigOpSet, &name))
+		if got := w.ask(request, 1).(*kmsg.IncrementalAlterConfigsResponse).Resources[0]; got.ErrorCode != 0 {
+			t.Fatalf("%s: %+v", name, got)
+		}
+		described := w.describe(kmsg.ConfigResourceTypeBrokerLogger, "1", 4, "root")
+		if len(described.Configs) != 1 || textOf(described.Configs[0].Value) != name {
+			t.Errorf("%s: %+v", name, described)
+		}
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -118,6 +117,6 @@ func (b *Broker) describeLoggers() []config.Description {
 	if b.LogLevel == nil {
 		return nil
 	}
-	level := strings.ToUpper(b.LogLevel.Level().String())
+	level := nameOfLevel(b.LogLevel.Level())
 	return []config.Description{{Name: rootLogger, Value: &level, Origin: sourceBrokerLogger}}
 }

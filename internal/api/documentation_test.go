@@ -45,9 +45,24 @@ Apache Kafka 4.x, which dropped them and broke clients that are still in use (KI
 		fmt.Fprintf(&b, "| %d | %s | %d–%d |\n", row.Key, kmsg.NameForKey(row.Key), row.Min, row.Max)
 	}
 	b.WriteString(`
-What is not in the table is not served yet, and not advertised: transactions, consumer, share and streams groups of the newer protocols,
-ACLs and SASL, quotas, reassignments, client telemetry. A client that asks for a transactional id is refused finally
-([why and how](decisions/transactional-coordinators.md)).
+What is not in the table is not served yet, and not advertised:
+
+- **Transactions:** AddPartitionsToTxn, AddOffsetsToTxn, EndTxn, WriteTxnMarkers, TxnOffsetCommit, DescribeTransactions, ListTransactions.
+  A client that asks for a transactional id is refused finally ([why and how](decisions/transactional-coordinators.md)).
+- **Consumer groups of the newer protocol** (KIP-848): ConsumerGroupHeartbeat, ConsumerGroupDescribe.
+- **Share groups** (KIP-932): ShareGroupHeartbeat, ShareGroupDescribe, ShareFetch, ShareAcknowledge, DescribeShareGroupOffsets,
+  AlterShareGroupOffsets, DeleteShareGroupOffsets, and their state between brokers: InitializeShareGroupState, ReadShareGroupState,
+  ReadShareGroupStateSummary, WriteShareGroupState, DeleteShareGroupState.
+- **Streams groups** (KIP-1071): StreamsGroupHeartbeat, StreamsGroupDescribe, StreamsGroupTopologyDescriptionUpdate.
+- **Security:** SASLHandshake, SASLAuthenticate; DescribeUserSCRAMCredentials, AlterUserSCRAMCredentials; DescribeACLs, CreateACLs, DeleteACLs;
+  CreateDelegationToken, RenewDelegationToken, ExpireDelegationToken, DescribeDelegationToken.
+- **Quotas:** DescribeClientQuotas, AlterClientQuotas.
+- **Several brokers:** ElectLeaders, AlterPartitionAssignments (Kafka calls it AlterPartitionReassignments), ListPartitionReassignments,
+  UnregisterBroker.
+- **Several controllers:** DescribeQuorum, AddRaftVoter, RemoveRaftVoter, UnregisterController.
+- **Features:** UpdateFeatures. Only metadata.version and what goes with it is supported and finalized.
+- **Several directories:** AlterReplicaLogDirs.
+- **Client telemetry** (KIP-714): GetTelemetrySubscriptions, PushTelemetry.
 `)
 	return b.String()
 }
