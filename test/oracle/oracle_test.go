@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -167,6 +168,7 @@ func converse(t *testing.T, newest, old *pair) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	documented(t, listed)
 	together, alone := jobs(t, newest, old)
 	if *only == "" {
 		covered(t, newest.ours, slices.Concat(together, alone))
@@ -283,6 +285,21 @@ func covered(t *testing.T, ours *broker, jobs []job) {
 			if !about[[2]int16{key, v}] {
 				t.Errorf("no conversation about %s v%d, which Barnabas advertises", kmsg.NameForKey(key), v)
 			}
+		}
+	}
+}
+
+// documented fails for each API that Kafka serves and Barnabas does not, and that the page of the protocol does not name.
+func documented(t *testing.T, listed map[where]difference) {
+	page, err := os.ReadFile(filepath.Join(kafkatest.Root(), "docs", "protocol.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for w, d := range listed {
+		name, begins := strings.CutPrefix(w.field, "ApiKeys[")
+		name, ends := strings.CutSuffix(name, "]")
+		if begins && ends && d.ours == absent && !strings.Contains(string(page), name) {
+			t.Errorf("%s is not served, and docs/protocol.md does not say so", name)
 		}
 	}
 }
