@@ -176,3 +176,14 @@ func TestALogLevelIsDescribedByTheNameThatItWasSetBy(t *testing.T) {
 		}
 	}
 }
+
+func TestOfAnUnknownTopicAndALoggersUseKafkasTextsAreEmpty(t *testing.T) {
+	w := newWorld(t, nil)
+	if got := w.describe(kmsg.ConfigResourceTypeTopic, "missing", 4); got.ErrorMessage == nil || *got.ErrorMessage != "" {
+		t.Errorf("an unknown topic: %q", textOf(got.ErrorMessage))
+	}
+	logger := w.describe(kmsg.ConfigResourceTypeBrokerLogger, "1", 4).Configs[0]
+	if logger.Documentation == nil || *logger.Documentation != "" {
+		t.Errorf("a logger's documentation: %q", textOf(logger.Documentation))
+	}
+}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -29,7 +30,9 @@ func (b *Broker) describeConfigs(r *Request) Result {
 		resource.ErrorMessage = kmsg.StringPtr("") // Kafka has no null here
 		if err != nil {
 			resource.ErrorCode = b.code(err, kerr.CoordinatorNotAvailable, "DescribeConfigs")
-			resource.ErrorMessage = message(err)
+			if !errors.Is(err, kerr.UnknownTopicOrPartition) { // Kafka has no words for that
+				resource.ErrorMessage = message(err)
+			}
 		}
 		for _, d := range described {
 			if len(wanted.ConfigNames) == 0 || slices.Contains(wanted.ConfigNames, d.Name) {
@@ -99,8 +102,8 @@ func describedConfig(d config.Description, request *kmsg.DescribeConfigsRequest)
 	out.Name, out.Value, out.ReadOnly, out.IsSensitive = d.Name, d.Value, d.ReadOnly, d.Sensitive
 	out.Source, out.ConfigType = kmsg.ConfigSource(d.Origin), kmsg.ConfigType(d.Type)
 	out.ConfigSynonyms = []kmsg.DescribeConfigsResponseResourceConfigConfigSynonym{}
-	if request.IncludeDocumentation && d.Doc != "" {
-		out.Documentation = &d.Doc
+	if d.Origin == sourceBrokerLogger || request.IncludeDocumentation && d.Doc != "" {
+		out.Documentation = &d.Doc // Kafka has no null for a logger
 	}
 	if !request.IncludeSynonyms {
 		return out

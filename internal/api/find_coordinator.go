@@ -71,7 +71,10 @@ func (b *Broker) coordinators(conn *Conn, req *kmsg.FindCoordinatorRequest) kmsg
 		return resp
 	}
 	for _, key := range req.CoordinatorKeys {
-		found, _ := b.coordinatorOf(conn, req, key)
+		found, err := b.coordinatorOf(conn, req, key)
+		if err != nil && (req.CoordinatorType < groupCoordinator || req.CoordinatorType > shareCoordinator) {
+			found.ErrorMessage = &err.Description // Kafka has words for a type that there is not, and for nothing else
+		}
 		resp.Coordinators = append(resp.Coordinators, found)
 	}
 	return resp

@@ -214,3 +214,15 @@ func TestTheOffsetsTopicIsCreatedAsItsSettingsSay(t *testing.T) {
 		t.Error("it is not internal")
 	}
 }
+
+func TestAKindOfCoordinatorThatThereIsNotIsRefusedInWords(t *testing.T) {
+	w := newWorld(t, nil)
+	for kind, words := range map[int8]bool{-1: true, 9: true, shareCoordinator: false} {
+		request := kmsg.NewPtrFindCoordinatorRequest()
+		request.CoordinatorType, request.CoordinatorKeys = kind, []string{"x"}
+		got := w.ask(request, 4).(*kmsg.FindCoordinatorResponse).Coordinators[0]
+		if got.ErrorCode != kerr.InvalidRequest.Code || got.ErrorMessage == nil || (*got.ErrorMessage != "") != words {
+			t.Errorf("type %d: error %d %q", kind, got.ErrorCode, textOf(got.ErrorMessage))
+		}
+	}
+}
