@@ -140,7 +140,7 @@ func aboutBadBatches() []conversation {
 			r.Acks = 0
 			t.Silent("answer", t.Send("", r), time.Second)
 		}),
-		between(kmsg.Produce, 13, 13, "null records", func(t *Talk) {
+		every(kmsg.Produce, "null records", func(t *Talk) {
 			to := t.Topic("", 1)
 			t.Silent("null", t.Send("", produce(t.Version, to, 0, nil)), 2*time.Second)
 		}),

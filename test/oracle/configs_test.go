@@ -95,36 +95,26 @@ func aboutConfigs() []conversation {
 			of := t.Topic("", 1, "retention.ms", "12345", "cleanup.policy", "compact,delete", "max.message.bytes", "2000")
 			t.Ask("all", describing(t.Version, ofTopic, of.name))
 			t.Ask("some", describing(t.Version, ofTopic, of.name, "retention.ms", "segment.bytes"))
-			if t.Version == 0 {
-				return // that is Kafka 3.9, whose configs are others: once is enough
-			}
 			t.Ask("an unknown one", describing(t.Version, ofTopic, of.name, "no.such.config", "segment.ms"))
-			t.Ask("none", describing(t.Version, ofTopic, of.name, []string{}...))
-			empty := describing(t.Version, ofTopic, of.name)
-			empty.Resources[0].ConfigNames = []string{}
-			t.Ask("an empty list", empty)
+			t.AskShared("an empty list", describing(t.Version, ofTopic, of.name, []string{}...))
 			bare := describing(t.Version, ofTopic, of.name)
 			bare.IncludeSynonyms, bare.IncludeDocumentation = false, false
-			t.Ask("without synonyms and documentation", bare)
+			t.AskShared("without synonyms and documentation", bare)
 			t.Ask("unknown topic", describing(t.Version, ofTopic, t.Name+"-none"))
 			t.Ask("bad name", describing(t.Version, ofTopic, "a b"))
 			t.Ask("empty name", describing(t.Version, ofTopic, ""))
-			t.Ask("the offsets topic", describing(t.Version, ofTopic, "__consumer_offsets"))
+			t.AskShared("the offsets topic", describing(t.Version, ofTopic, "__consumer_offsets"))
 		}),
 		byItself(every(kmsg.DescribeConfigs, "a broker", func(t *Talk) {
-			if t.Version >= 1 { // 0 is Kafka 3.9, whose configs are others
-				t.Ask("all", describing(t.Version, ofBroker, "1"))
-			}
+			t.AskShared("all", describing(t.Version, ofBroker, "1"))
 			t.Ask("some", describing(t.Version, ofBroker, "1", "log.retention.ms", "num.partitions", "log.dirs"))
 			t.Ask("defaults", describing(t.Version, ofBroker, ""))
 			t.Ask("another", describing(t.Version, ofBroker, "77"))
 			t.Ask("no number", describing(t.Version, ofBroker, "x"))
 		})),
 		every(kmsg.DescribeConfigs, "other resources", func(t *Talk) {
-			if t.Version >= 1 { // 0 is Kafka 3.9, which does not know these
-				t.Ask("group", describing(t.Version, ofGroup, t.Name))
-				t.Ask("metrics", describing(t.Version, ofMetrics, t.Name))
-			}
+			t.AskShared("group", describing(t.Version, ofGroup, t.Name))
+			t.AskShared("metrics", describing(t.Version, ofMetrics, t.Name))
 			t.Ask("group without a name", describing(t.Version, ofGroup, ""))
 			t.Ask("metrics without a name", describing(t.Version, ofMetrics, ""))
 			t.Ask("unknown type", describing(t.Version, 77, "x"))
@@ -184,7 +174,7 @@ func aboutConfigs() []conversation {
 			none.Resources = nil
 			t.Ask("no resource", none)
 		}),
-		between(kmsg.IncrementalAlterConfigs, 1, 1, "an unknown operation", func(t *Talk) {
+		every(kmsg.IncrementalAlterConfigs, "an unknown operation", func(t *Talk) {
 			of := t.Topic("", 1)
 			t.Ask("op 9", altering(t.Version, ofTopic, of.name, change{"retention.ms", 9, "1"}))
 		}),

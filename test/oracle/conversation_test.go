@@ -42,7 +42,7 @@ func byItself(c conversation) conversation {
 
 func conversations() []conversation {
 	return slices.Concat(
-		aboutConnections(), aboutMetadata(), aboutTopics(), aboutConfigs(), aboutProduce(), aboutBadBatches(), aboutIdempotence(),
+		aboutConnections(), aboutMetadata(), aboutTopics(), aboutConfigs(), aboutLoggers(), aboutProduce(), aboutBadBatches(), aboutIdempotence(),
 		aboutMessageSets(), aboutFetch(), aboutOffsets(), aboutGroups(), aboutCommittedOffsets(),
 	)
 }

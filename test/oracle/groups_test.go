@@ -4,6 +4,7 @@ package oracle
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -339,6 +340,14 @@ func aboutGroups() []conversation {
 			t.Ask("type 9", find(9, "x"))
 			t.Ask("type -1", find(-1, "x"))
 			t.Ask("share malformed", find(2, "x"))
+			// The first such key has Kafka make the topic in which it keeps share groups.
+			t.Until("share", find(2, t.Name+":AQIDBAUGBwgJCgsMDQ4PEA:0"), func(r kmsg.Response) bool {
+				const notAvailable = 15
+				got := r.(*kmsg.FindCoordinatorResponse)
+				return got.ErrorCode != notAvailable && !slices.ContainsFunc(got.Coordinators, func(c kmsg.FindCoordinatorResponseCoordinator) bool {
+					return c.ErrorCode == notAvailable
+				})
+			})
 		}),
 	}
 }

@@ -66,8 +66,8 @@ func aboutIdempotence() []conversation {
 				}
 				return r.Topics[0].Partitions[0].LogAppendTime
 			}
-			first := send("first")
-			time.Sleep(20 * time.Millisecond) // The clock has to show another time.
+			first, at := send("first"), time.Now()
+			t.await("the clock to go on", func() bool { return time.Since(at) > 20*time.Millisecond })
 			t.Note("same time", send("again") == first)
 		}),
 		since(kmsg.Produce, 3, "an unknown producer", func(t *Talk) {

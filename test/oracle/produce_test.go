@@ -69,9 +69,10 @@ func aboutProduce() []conversation {
 			t.Ask("answer", r)
 			t.Ask("end", listOffsets(2, to.name, -1, 1))
 		}),
-		between(kmsg.Produce, 0, 12, "internal topics", func(t *Talk) {
-			t.Ask("offsets topic", produce(t.Version, topic{name: "__consumer_offsets"}, 0, goodRecords(t.Version, 1)))
-			t.Ask("metadata topic", produce(t.Version, topic{name: "__cluster_metadata"}, 0, goodRecords(t.Version, 1)))
+		every(kmsg.Produce, "internal topics", func(t *Talk) {
+			offsets := topic{"__consumer_offsets", t.awaitTopic("__consumer_offsets", 1)}
+			t.Ask("offsets topic", produce(t.Version, offsets, 0, goodRecords(t.Version, 1)))
+			t.Ask("metadata topic", produce(t.Version, topic{"__cluster_metadata", [16]byte{15: 1}}, 0, goodRecords(t.Version, 1)))
 		}),
 		every(kmsg.Produce, "acks", func(t *Talk) {
 			to := t.Topic("", 1)

@@ -89,7 +89,8 @@ func aboutTopics() []conversation {
 			}
 		}),
 		every(kmsg.CreateTopics, "names", func(t *Talk) {
-			t.Must(creating(5, "__share_group_state", asIs)) // conversations of all versions run at once: it is there for each
+			// Conversations of all versions run at once: it is there for each. Kafka looks for a share group in one of four.
+			t.Must(creating(5, "__share_group_state", func(_ *kmsg.CreateTopicsRequest, c *kmsg.CreateTopicsRequestTopic) { c.NumPartitions = 4 }))
 			for _, name := range []string{
 				"", ".", "..", "a b", "a/b", "a\x00b", "é", strings.Repeat("x", 249), strings.Repeat("x", 250), "__consumer_offsets",
 				"__cluster_metadata", "__share_group_state", "-", "_", "a:b", "a+b",
@@ -139,9 +140,6 @@ func aboutTopics() []conversation {
 		}),
 		every(kmsg.CreateTopics, "configs", func(t *Talk) {
 			for i, pair := range configPairs() {
-				if t.Version < 2 && sinceThen(pair) {
-					continue // that is Kafka 3.9
-				}
 				t.Ask(fmt.Sprintf("%s=%s", pair[0], pair[1]), creating(t.Version, fmt.Sprintf("%s-%d", t.Name, i), func(r *kmsg.CreateTopicsRequest, c *kmsg.CreateTopicsRequestTopic) {
 					configured(pair[0], pair[1])(r, c)
 					r.ValidateOnly = t.Version >= 1 // v0 cannot, and creates
@@ -243,18 +241,6 @@ func aboutTopics() []conversation {
 			t.Ask("offsets", listOffsets(2, to.name, -1, 5))
 		}),
 	}
-}
-
-// sinceThen says whether Kafka 4.4 takes a config otherwise than 3.9 did.
-func sinceThen(pair [2]string) bool {
-	switch pair[0] {
-	case "internal.segment.bytes", "errors.deadletterqueue.group.enable", "remote.copy.lag.bytes", "remote.copy.lag.ms",
-		"message.format.version", "message.downconversion.enable":
-		return true
-	case "segment.bytes":
-		return pair[1] == "14" || pair[1] == "1048575"
-	}
-	return false
 }
 
 // configPairs are good and bad values of all topic configs.
