@@ -28,6 +28,7 @@ func (v *Values) crossCheck() error {
 		v.checkListeners(),
 		v.checkAdvertised(),
 		v.checkLimits(),
+		checkCleanerMemory(v),
 		v.checkTopicDefaults(),
 	)
 }
@@ -117,6 +118,14 @@ func (v *Values) checkLimits() error {
 	}
 	if least, most := GroupMinSessionTimeoutMs.Of(v), GroupMaxSessionTimeoutMs.Of(v); least > most {
 		return fmt.Errorf("group.min.session.timeout.ms=%d is more than group.max.session.timeout.ms=%d", least, most)
+	}
+	return nil
+}
+
+// checkCleanerMemory keeps for each thread of the cleaner what a table of keys needs at the least, as Kafka does.
+func checkCleanerMemory(v *Values) error {
+	if threads := LogCleanerThreads.Of(v); threads > 0 && LogCleanerDedupeBufferSize.Of(v)/int64(threads) <= 1<<20 {
+		return whole("requirement failed: log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.")
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"maps"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -142,6 +143,9 @@ func checkBrokerTogether(broker *Values, configs map[string]string, perBroker bo
 	if len(problems) > 0 {
 		return problems[0]
 	}
+	if err := checkCleanerMemory(changed); err != nil {
+		return err
+	}
 	if TopicRetentionMs.Of(changed) == 0 {
 		return whole("requirement failed: log.retention.ms must be unlimited (-1) or, greater than or equal to 1")
 	}
@@ -224,7 +228,7 @@ func checkThreads(before, after *Values) error {
 		case is == was:
 		case is <= 0:
 			problem = "value should be at least 1"
-		case is < was/2:
+		case is < math.Floor(was/2):
 			problem = "value should be at least half the current value " + formatBound(was)
 		case is > was*2:
 			problem = "value should not be greater than double the current value " + formatBound(was)

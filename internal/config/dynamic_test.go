@@ -102,3 +102,17 @@ func TestDynamicSettingsThatCannotBeAreLeftOut(t *testing.T) {
 		t.Errorf("node.id=%d log.segment.bytes=%d max.connections=%d", NodeID.Of(v), TopicSegmentBytes.Of(v), MaxConnections.Of(v))
 	}
 }
+
+func TestTheCleanersThreadsChangeInKafkasSteps(t *testing.T) {
+	three, _ := loadSample(t).WithDynamic(nil, map[string]string{"log.cleaner.threads": "3"})
+	for threads, taken := range map[string]bool{"0": false, "1": true, "2": true, "6": true, "7": false} {
+		err := CheckBrokerConfigs(three, map[string]string{"log.cleaner.threads": threads}, true)
+		if (err == nil) != taken {
+			t.Errorf("from 3 threads to %s: %v", threads, err)
+		}
+	}
+	err := CheckBrokerConfigs(three, map[string]string{"log.cleaner.threads": "3", "log.cleaner.dedupe.buffer.size": "3145728"}, true)
+	if err == nil || err.Error() != "requirement failed: log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread." {
+		t.Errorf("a megabyte for each thread: %v", err)
+	}
+}
