@@ -78,6 +78,6 @@ func logRows() []Row {
 		{Name: "num.partitions", Type: Int, Default: "1", Check: atLeast(1), Importance: Medium,
 			Doc: "Partitions of a topic that is created without saying how many."},
 		{Name: "num.recovery.threads.per.data.dir", Type: Int, Default: "2", Check: atLeast(1), Update: ClusterWide,
-			Doc: "How many logs of a data directory are recovered at once when the broker starts."},
+			Doc: "How many logs of a data directory are recovered at once after an unclean stop; a change counts from the next start on."},
 	}
 }

@@ -182,16 +182,6 @@ func handleNames(t *testing.T) map[string]bool {
 	return names
 }
 
-// awaited are the settings whose handle nobody reads yet, though they are said to be acted on. It must become empty.
-func awaited(handle string) bool {
-	switch handle {
-	case "AdminListener", "LogCleanerBackoffMs", "LogCleanerDedupeBufferSize", "LogCleanerEnable", "LogCleanerIOBufferLoadFactor",
-		"LogCleanerIOBufferSize", "LogCleanerIOMaxBytesPerSecond", "LogCleanerThreads":
-		return true
-	}
-	return false
-}
-
 func TestEveryHandleIsReadBySomebody(t *testing.T) {
 	var sources strings.Builder
 	for _, root := range []string{"..", "../../cmd"} {
@@ -218,7 +208,7 @@ func TestEveryHandleIsReadBySomebody(t *testing.T) {
 				return true
 			}
 			name := spec.Names[0].Name
-			if read := regexp.MustCompile(`config\.` + name + `\b`); ast.IsExported(name) && !awaited(name) && !read.MatchString(sources.String()) {
+			if read := regexp.MustCompile(`config\.` + name + `\b`); ast.IsExported(name) && !read.MatchString(sources.String()) {
 				t.Errorf("nobody reads config.%s: its setting is not acted on", name)
 			}
 			return false

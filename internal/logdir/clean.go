@@ -18,7 +18,7 @@ const (
 	DefaultCleanerBackoff     = 15 * time.Second
 )
 
-// CleanerOptions are the settings of compaction.
+// CleanerOptions are the settings of compaction. Reconfigure changes all of them but Disabled.
 type CleanerOptions struct {
 	Disabled       bool
 	Threads        int           // log.cleaner.threads; memory and rate are shared by them
@@ -44,11 +44,13 @@ func (o *CleanerOptions) setDefaults() {
 // and sleeps while there are none.
 type cleaner struct {
 	d    *Dir
-	o    CleanerOptions
 	rate *rate
-	wake chan struct{} // one place a thread: a signal wakes them all
 
 	mu         sync.Mutex // guards the fields below
+	o          CleanerOptions
+	crew       map[int]struct{} // the numbers of the threads that run
+	changed    chan struct{}    // closed when o changes, and made anew
+	dirty      chan struct{}    // closed when there is a first candidate, and made anew
 	candidates map[*entry]struct{}
 	running    map[*entry]*cleanJob
 	given      map[*entry]struct{} // given up until the next start: their cleaning fails
@@ -70,23 +72,15 @@ type choice struct {
 func newCleaner(d *Dir) *cleaner {
 	o := d.o.Cleaner
 	return &cleaner{
-		d: d, o: o, rate: newRate(o.BytesPerSecond), wake: make(chan struct{}, o.Threads),
+		d: d, o: o, rate: newRate(o.BytesPerSecond),
+		crew: map[int]struct{}{}, changed: make(chan struct{}), dirty: make(chan struct{}),
 		candidates: map[*entry]struct{}{}, running: map[*entry]*cleanJob{}, given: map[*entry]struct{}{},
-	}
-}
-
-func (c *cleaner) start() {
-	if c.o.Disabled {
-		return
-	}
-	for range c.o.Threads {
-		c.d.tasks.Go(c.run)
 	}
 }
 
 // dirtied notes that a log may have something to clean.
 func (c *cleaner) dirtied(e *entry) {
-	if c.o.Disabled || !c.d.o.Settings(e.topic).Compact || e.onlyActive() {
+	if c.d.o.Cleaner.Disabled || !c.d.o.Settings(e.topic).Compact || e.onlyActive() {
 		return
 	}
 	c.mu.Lock()
@@ -94,13 +88,11 @@ func (c *cleaner) dirtied(e *entry) {
 	if _, given := c.given[e]; given {
 		return
 	}
-	c.candidates[e] = struct{}{}
-	for range c.o.Threads {
-		select {
-		case c.wake <- struct{}{}:
-		default:
-		}
+	if len(c.candidates) == 0 {
+		close(c.dirty)
+		c.dirty = make(chan struct{})
 	}
+	c.candidates[e] = struct{}{}
 }
 
 // stop ends a log's cleaning, if there is one, and waits for that. It is called with e.mu held, which a cleaning never takes.
@@ -114,35 +106,6 @@ func (c *cleaner) stop(e *entry) {
 		job.cancel()
 		<-job.done
 	}
-}
-
-func (c *cleaner) run() {
-	timer := time.NewTimer(c.o.Backoff)
-	defer timer.Stop()
-	for {
-		select {
-		case <-c.d.ctx.Done():
-			return
-		case <-timer.C:
-		}
-		for c.cleanDirtiest() {
-		}
-		// A thread that has nothing to look at waits for a log to become dirty, but never looks more often than each backoff.
-		if !c.any() {
-			select {
-			case <-c.d.ctx.Done():
-				return
-			case <-c.wake:
-			}
-		}
-		timer.Reset(c.o.Backoff)
-	}
-}
-
-func (c *cleaner) any() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.candidates) > 0
 }
 
 // cleanDirtiest cleans one log and reports whether there may be another.
@@ -225,13 +188,20 @@ func (c *cleaner) measure(e *entry) (*storage.Log, storage.Dirt, bool) {
 	return l, dirt, true
 }
 
+// share is what each thread may take of what they all have together.
+func (c *cleaner) share() storage.CleanerOptions {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return storage.CleanerOptions{
+		DedupeBytes: c.o.DedupeBytes / int64(c.o.Threads), LoadFactor: c.o.LoadFactor,
+		BufferBytes: max(c.o.BufferBytes/c.o.Threads, 1), MaxDecoded: c.o.MaxDecoded, Throttle: c.rate.wait,
+	}
+}
+
 // clean compacts one log and notes how far. It reports whether to go on with the next.
 func (c *cleaner) clean(ctx context.Context, it choice) bool {
 	begun := c.d.o.Now()
-	stats, err := it.log.Clean(ctx, it.dirt, begun, storage.CleanerOptions{
-		DedupeBytes: c.o.DedupeBytes / int64(c.o.Threads), LoadFactor: c.o.LoadFactor,
-		BufferBytes: max(c.o.BufferBytes/c.o.Threads, 1), MaxDecoded: c.o.MaxDecoded, Throttle: c.rate.wait,
-	})
+	stats, err := it.log.Clean(ctx, it.dirt, begun, c.share())
 	log := c.d.log.With("partition", it.e.key.String())
 	switch {
 	case errors.Is(err, storage.ErrCleanAborted):
@@ -260,39 +230,4 @@ func (c *cleaner) clean(ctx context.Context, it choice) bool {
 	}
 	c.d.keeper.retainAt(it.e, c.d.o.Now()) // the replaced files go after a delay
 	return true
-}
-
-// rate spreads bytes over time.
-type rate struct {
-	perSecond float64
-	mu        sync.Mutex
-	free      time.Time // when the bytes so far are paid for
-}
-
-func newRate(perSecond float64) *rate { return &rate{perSecond: perSecond} }
-
-// wait returns when n more bytes may be read or written.
-func (r *rate) wait(ctx context.Context, n int) error {
-	if r.perSecond <= 0 {
-		return nil
-	}
-	r.mu.Lock()
-	now := time.Now()
-	if r.free.Before(now) {
-		r.free = now
-	}
-	due := r.free
-	r.free = r.free.Add(time.Duration(float64(n) / r.perSecond * float64(time.Second)))
-	r.mu.Unlock()
-	if !due.After(now) {
-		return nil
-	}
-	timer := time.NewTimer(due.Sub(now))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

@@ -130,6 +130,8 @@ type Dir struct {
 	failure     atomic.Pointer[error]
 	recovered   chan struct{} // closed when every log was opened once after an unclean stop
 	unrecovered atomic.Int64
+
+	recoveryThreads atomic.Int64
 }
 
 // Start tells how the directory was left.
@@ -165,6 +167,7 @@ func newDir(o Options) (*Dir, error) {
 		recovered: make(chan struct{}), brokerEpoch: unknownBrokerEpoch,
 	}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
+	d.recoveryThreads.Store(int64(o.RecoveryThreads))
 	d.flusher = newFlusher(d)
 	d.keeper = newKeeper(d)
 	d.reserve = newReserve(d)

@@ -241,14 +241,15 @@ func (d *Dir) recoverAll() {
 		close(d.recovered)
 		return
 	}
-	d.log.Info("recovering logs: the last stop was not a clean one", "logs", len(waiting), "same_boot", d.start.SameBoot,
-		"workers", d.o.RecoveryThreads)
 	d.tasks.Go(func() {
 		defer close(d.recovered)
 		if !d.awaitSettings() {
 			return
 		}
-		parallel(d.o.RecoveryThreads, waiting, func(e *entry) {
+		threads := int(d.recoveryThreads.Load())
+		d.log.Info("recovering logs: the last stop was not a clean one", "logs", len(waiting), "same_boot", d.start.SameBoot,
+			"workers", threads)
+		parallel(threads, waiting, func(e *entry) {
 			if d.ctx.Err() == nil {
 				d.recoverEntry(e)
 			}

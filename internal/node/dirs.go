@@ -76,16 +76,28 @@ func (n *Node) dirOptions(path string) logdir.Options {
 		FlushWorkers:       int(config.FlushWorkers.Of(v)),
 		DiskCalls:          int(config.DiskOperationsMax.Of(v)),
 		ReserveBytes:       config.DiskReserveBytes.Of(v),
-		Cleaner: logdir.CleanerOptions{
-			Disabled:       !config.LogCleanerEnable.Of(v),
-			Threads:        int(config.LogCleanerThreads.Of(v)),
-			DedupeBytes:    config.LogCleanerDedupeBufferSize.Of(v),
-			LoadFactor:     config.LogCleanerIOBufferLoadFactor.Of(v),
-			BufferBytes:    int(config.LogCleanerIOBufferSize.Of(v)),
-			BytesPerSecond: config.LogCleanerIOMaxBytesPerSecond.Of(v),
-			Backoff:        config.Millis(config.LogCleanerBackoffMs, v),
-		},
-		SkipRecoveryScan: n.options.SkipRecoveryScan,
+		Cleaner:            cleanerOptions(v),
+		SkipRecoveryScan:   n.options.SkipRecoveryScan,
+	}
+}
+
+func cleanerOptions(v *config.Values) logdir.CleanerOptions {
+	return logdir.CleanerOptions{
+		Disabled:       !config.LogCleanerEnable.Of(v),
+		Threads:        int(config.LogCleanerThreads.Of(v)),
+		DedupeBytes:    config.LogCleanerDedupeBufferSize.Of(v),
+		LoadFactor:     config.LogCleanerIOBufferLoadFactor.Of(v),
+		BufferBytes:    int(config.LogCleanerIOBufferSize.Of(v)),
+		BytesPerSecond: config.LogCleanerIOMaxBytesPerSecond.Of(v),
+		Backoff:        config.Millis(config.LogCleanerBackoffMs, v),
+	}
+}
+
+// reconfigureDirs hands the directories what may have changed of their settings.
+func (n *Node) reconfigureDirs() {
+	v := n.live.values()
+	for _, dir := range n.dirs {
+		dir.Reconfigure(cleanerOptions(v), int(config.NumRecoveryThreadsPerDataDir.Of(v)))
 	}
 }
 

@@ -247,6 +247,7 @@ func (n *Node) act(image *meta.Image, d meta.Delta) {
 	if limits, err := serverLimits(n.live.values()); err == nil {
 		n.server.SetLimits(limits)
 	}
+	n.reconfigureDirs()
 	n.replicas.Apply(image, d)
 	n.settingsKnownOnce.Do(func() { close(n.settingsKnown) })
 	n.coordinate(d)
