@@ -54,7 +54,12 @@ func (c *client) ask(req kmsg.Request) (kmsg.Response, error) {
 	case *kmsg.OffsetCommitRequest, *kmsg.OffsetFetchRequest:
 		newest = 8
 	}
-	req.SetVersion(newest)
+	return c.askIn(newest, req)
+}
+
+// askIn sends a request in one version.
+func (c *client) askIn(version int16, req kmsg.Request) (kmsg.Response, error) {
+	req.SetVersion(version)
 	c.asked++
 	frame := kmsg.NewRequestFormatter(kmsg.FormatterClientID("test")).AppendRequest(nil, req, c.asked)
 	if err := c.conn.SetDeadline(time.Now().Add(patience)); err != nil {
