@@ -94,6 +94,14 @@ func (h Header) Codec() Codec { return Codec(h.Attributes & maskCodec) }
 // LogAppendTime says that MaxTimestamp is the time of every record, whatever the records say.
 func (h Header) LogAppendTime() bool { return h.Attributes&bitLogAppendTime != 0 }
 
+// timestamp is the time of a record with this delta.
+func (h *Header) timestamp(delta int64) int64 {
+	if h.LogAppendTime() {
+		return h.MaxTimestamp
+	}
+	return h.BaseTimestamp + delta
+}
+
 // Transactional says that the batch belongs to a transaction of its producer.
 func (h Header) Transactional() bool { return h.Attributes&bitTransactional != 0 }
 

@@ -39,3 +39,17 @@ func BenchmarkCheck(b *testing.B) {
 		}
 	})
 }
+
+func BenchmarkRecompress(b *testing.B) {
+	for _, to := range allCodecs {
+		batch := build(BuilderOptions{Codec: CodecGzip}, someRecords(64, 1000))
+		b.Run(fmt.Sprintf("gzip-to-%s-64KB", to), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := Check(batch, open(to)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 )
@@ -24,12 +25,14 @@ type BuilderOptions struct {
 	LogAppendTime   bool
 	AppendTimeMs    int64  // the time of all records, with LogAppendTime
 	DeleteHorizonMs *int64 // nil: none
+	MaxBytes        int    // the most that the batch may become; 0: what its length can say
 }
 
-// Builder builds one batch of magic 2. Records are encoded as they are added, so that they may be reused afterwards.
+// Builder builds one batch of magic 2. Records are encoded as they are added, so that they may be reused afterwards, and
+// compressed on the way if they are many: its memory is that of the result.
 type Builder struct {
 	options       BuilderOptions
-	buf           []byte // room for the header, then the records, uncompressed
+	body          body // with room for the header
 	count         int32
 	lastOffset    int64
 	baseTimestamp int64
@@ -40,7 +43,10 @@ type Builder struct {
 // NewBuilder returns a builder without records.
 func NewBuilder(o BuilderOptions) *Builder {
 	b := &Builder{
-		options: o, buf: make([]byte, HeaderSize, 512), lastOffset: o.BaseOffset - 1,
+		options: o, lastOffset: o.BaseOffset - 1,
+		body: body{
+			codec: o.Codec, levels: o.Levels, limit: o.MaxBytes, room: HeaderSize, staged: make([]byte, HeaderSize, 512),
+		},
 		baseTimestamp: NoTimestamp, maxTimestamp: NoTimestamp,
 	}
 	if o.DeleteHorizonMs != nil {
@@ -53,26 +59,85 @@ func NewBuilder(o BuilderOptions) *Builder {
 func (b *Builder) Append(r Record) {
 	r.Offset = b.lastOffset + 1
 	if err := b.AppendAt(r); err != nil {
-		panic(err) // 2^31 records do not fit a batch
+		panic(err) // 2^31 records or bytes do not fit a batch; who sets MaxBytes calls AppendAt
 	}
 }
 
-// AppendAt adds a record at r.Offset, which has to be above the last one and within 2^31 of the base offset.
+// AppendAt adds a record at r.Offset, which has to be above the last one and within 2^31 of the base offset. An error
+// that wraps kerr.MessageTooLarge says that the batch outgrew MaxBytes. After an error the builder is of no use.
 func (b *Builder) AppendAt(r Record) error {
-	delta := r.Offset - b.options.BaseOffset
-	if r.Offset <= b.lastOffset || delta < 0 || delta > math.MaxInt32 {
-		return fmt.Errorf("record at offset %d in a batch from %d to %d", r.Offset, b.options.BaseOffset, b.lastOffset)
+	timestampDelta, offsetDelta, err := b.place(r.Offset, r.Timestamp)
+	if err != nil {
+		return err
+	}
+	b.body.staged = appendRecord(b.body.staged, &r, timestampDelta, offsetDelta)
+	return b.body.drain()
+}
+
+// place counts a record in and returns its deltas.
+func (b *Builder) place(offset, timestamp int64) (timestampDelta int64, offsetDelta int32, err error) {
+	delta := offset - b.options.BaseOffset
+	if offset <= b.lastOffset || delta < 0 || delta > math.MaxInt32 {
+		return 0, 0, fmt.Errorf("record at offset %d in a batch from %d to %d", offset, b.options.BaseOffset, b.lastOffset)
 	}
 	if b.count == 0 && b.options.DeleteHorizonMs == nil {
-		b.baseTimestamp = r.Timestamp
+		b.baseTimestamp = timestamp
 	}
-	b.buf = appendRecord(b.buf, &r, r.Timestamp-b.baseTimestamp, int32(delta))
 	b.count++
-	b.lastOffset = r.Offset
-	if r.Timestamp > b.maxTimestamp {
-		b.maxTimestamp, b.deltaOfMax = r.Timestamp, int32(delta)
+	b.lastOffset = offset
+	if timestamp > b.maxTimestamp {
+		b.maxTimestamp, b.deltaOfMax = timestamp, int32(delta)
 	}
-	return nil
+	return timestamp - b.baseTimestamp, int32(delta), nil
+}
+
+// AppendFrom adds those records of source, one whole batch of magic 2, that keep wants by their index. They keep offset and
+// timestamp, and pass from one codec into the other in a stream. Errors are those of AppendAt and Scan.
+func (b *Builder) AppendFrom(source []byte, keep func(index int) bool) error {
+	h, whole, _, err := Next(source)
+	if err != nil {
+		return err
+	}
+	return b.copyRecords(h, whole[HeaderSize:], MaxDecodedBytes, func(index int32, offset int64) (int64, bool) {
+		return offset, keep(int(index))
+	})
+}
+
+// copyRecords adds the records of a payload where place puts them by their index and offset.
+func (b *Builder) copyRecords(h Header, payload []byte, limit int, place func(index int32, offset int64) (at int64, ok bool)) error {
+	s, err := openRecords(h.Codec(), payload, limit)
+	if err != nil {
+		return err
+	}
+	defer s.from.close()
+	var m recordMeta
+	for i := range h.NumRecords {
+		end := s.head(&m)
+		if at, ok := place(i, h.BaseOffset+int64(m.offsetDelta)); !ok {
+			s.pass(end-s.taken, nil)
+		} else if s.err == nil {
+			err = b.copyRecord(&s, end-s.taken, at, h.timestamp(m.timestampDelta))
+		}
+		if err != nil || s.err != nil {
+			return fmt.Errorf("record %d of %d: %w", i, h.NumRecords, cmp.Or(s.err, err))
+		}
+	}
+	return s.end()
+}
+
+// copyRecord adds a record whose key, value and headers are the next bytes of a stream.
+func (b *Builder) copyRecord(s *recordStream, rest, offset, timestamp int64) error {
+	timestampDelta, offsetDelta, err := b.place(offset, timestamp)
+	if err != nil {
+		return err
+	}
+	size := 1 + int64(varintSize(timestampDelta)+varintSize(int64(offsetDelta))) + rest
+	if size > math.MaxInt32 {
+		return ErrDecodedTooLarge
+	}
+	b.body.staged = appendRecordHead(b.body.staged, int(size), timestampDelta, offsetDelta)
+	s.pass(rest, &b.body)
+	return b.body.drain()
 }
 
 // SetLastOffset lets the batch end at an offset that has no record any more, as compaction leaves it.
@@ -82,7 +147,7 @@ func (b *Builder) SetLastOffset(offset int64) { b.lastOffset = offset }
 func (b *Builder) Count() int { return int(b.count) }
 
 // Size is the size of the batch so far, before compression.
-func (b *Builder) Size() int { return len(b.buf) }
+func (b *Builder) Size() int { return b.body.encoded() }
 
 // Build returns the batch, in memory that nobody else uses. The builder must not be used afterwards. There has to be a record
 // (EmptyBatch makes what compaction leaves of a batch without).
@@ -93,13 +158,7 @@ func (b *Builder) Build() []byte {
 	if b.options.Transactional && b.options.Producer == nil {
 		panic("batch: transactional batch without a producer")
 	}
-	out := b.buf
-	if b.options.Codec != CodecNone {
-		out = make([]byte, HeaderSize, HeaderSize+len(b.buf)/2)
-		out = Compress(b.options.Codec, b.options.Levels, out, b.buf[HeaderSize:])
-	}
-	b.buf = nil
-	return finish(out, b.header())
+	return finish(b.body.finish(), b.header())
 }
 
 func (b *Builder) header() Header {

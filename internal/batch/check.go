@@ -8,9 +8,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// MaxDecodedBytes is how much the records of one batch may decompress to unless options say otherwise. It does not depend
-// on a ratio: what it bounds is the work that one request can make us do.
-const MaxDecodedBytes = 256 << 20
+// MaxDecodedBytes is how much the records of one batch may decompress to unless options say otherwise: the largest that
+// max.decompressed.message.bytes may be, so that whoever reads the log takes what any producer was allowed. It
+// bounds work, not memory, as batches are walked and recompressed in a stream.
+const MaxDecodedBytes = 1<<31 - 9
 
 // Origin is who brings a batch.
 type Origin int8
@@ -222,16 +223,10 @@ func rebuild(b []byte, h Header, target Codec, o CheckOptions) (Checked, error) 
 	options := OptionsOf(h)
 	options.Codec, options.Levels = target, o.Levels
 	options.LogAppendTime, options.AppendTimeMs = o.LogAppendTime, o.NowMs
-	payload, err := decompress(h.Codec(), b[HeaderSize:], o.MaxDecoded, false)
-	if err != nil {
-		return Checked{}, err
-	}
+	options.MaxBytes = o.MaxBatchBytes
 	builder := NewBuilder(options)
-	yieldRecords(h, payload, func(r Record, rerr error) bool {
-		if err = rerr; err == nil {
-			builder.Append(r)
-		}
-		return err == nil
+	err := builder.copyRecords(h, b[HeaderSize:], decodeLimit(o.MaxDecoded), func(index int32, _ int64) (int64, bool) {
+		return h.BaseOffset + int64(index), true
 	})
 	if err != nil {
 		return Checked{}, err

@@ -39,16 +39,14 @@ func (w *walk) plain(payload []byte) error {
 // compressed walks records in a stream. Offsets with gaps are not an error here but a reason to rebuild the batch: some
 // clients wrote them, and Kafka has always put them right.
 func (w *walk) compressed(payload []byte) error {
-	codec, limit := w.header.Codec(), decodeLimit(w.options.MaxDecoded)
-	from, err := openChunks(codec, payload, limit, false)
+	s, err := openRecords(w.header.Codec(), payload, decodeLimit(w.options.MaxDecoded))
 	if err != nil {
-		return undecodable(codec, err)
+		return err
 	}
-	defer from.close()
-	s := recordStream{from: from, codec: codec, left: int64(limit)}
+	defer s.from.close()
 	var m recordMeta
 	for w.index = 0; w.index < w.header.NumRecords; w.index++ {
-		if s.record(&m); s.err != nil {
+		if s.record(&m, nil); s.err != nil {
 			return fmt.Errorf("record %d of %d: %w", w.index, w.header.NumRecords, s.err)
 		}
 		if m.offsetDelta != w.index && w.options.Origin == FromClient {
@@ -61,10 +59,7 @@ func (w *walk) compressed(payload []byte) error {
 
 // record checks one record against the topic's settings.
 func (w *walk) record(m *recordMeta) {
-	timestamp := w.header.BaseTimestamp + m.timestampDelta
-	if w.header.LogAppendTime() {
-		timestamp = w.header.MaxTimestamp
-	}
+	timestamp := w.header.timestamp(m.timestampDelta)
 	if timestamp > w.maxTimestamp {
 		w.maxTimestamp, w.deltaOfMax = timestamp, m.offsetDelta
 	}

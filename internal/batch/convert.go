@@ -156,23 +156,26 @@ func messageOf(r *Record, offset int64, magic int8, attributes byte) *legacyMess
 
 // appendWrapper appends a batch as one compressed message. Inner offsets count from the first record in magic 1.
 func appendWrapper(dst, whole []byte, magic int8, attributes byte, codec Codec) ([]byte, error) {
-	var inner []byte
+	inner := body{codec: codec, brokenLZ4: magic == MagicV0}
 	wrapper := legacyMessage{magic: magic, attributes: attributes | byte(codec), timestamp: NoTimestamp}
 	base := int64(0)
-	for r, err := range Records(whole, 0) {
+	for r, err := range singly(whole, maxConvertedBytes) {
 		if err != nil {
 			return nil, err
 		}
-		if inner == nil && magic == MagicV1 {
+		if inner.encoded() == 0 && magic == MagicV1 {
 			base = r.Offset
 		}
-		inner = appendLegacyMessage(inner, messageOf(&r, r.Offset-base, magic, attributes))
+		inner.staged = appendLegacyMessage(inner.staged, messageOf(&r, r.Offset-base, magic, attributes))
+		if err := inner.drain(); err != nil {
+			return nil, err
+		}
 		wrapper.offset = r.Offset
 		wrapper.timestamp = max(wrapper.timestamp, r.Timestamp)
 	}
-	if inner == nil { // compaction left only the header
+	if inner.encoded() == 0 { // compaction left only the header
 		return dst, nil
 	}
-	wrapper.value = compress(codec, Levels{}, nil, inner, magic == MagicV0)
+	wrapper.value = inner.finish()
 	return appendLegacyMessage(dst, &wrapper), nil
 }

@@ -68,6 +68,9 @@ func FuzzRecords(f *testing.F) {
 			records = append(records, r)
 		}
 		h, err := ParseHeader(b)
+		if err == nil {
+			scanAgrees(t, b, records)
+		}
 		if err != nil || h.LogAppendTime() || len(records) == 0 {
 			return
 		}

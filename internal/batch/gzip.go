@@ -63,6 +63,18 @@ func noEOF(err error) error {
 var gzipWriters [gzip.BestCompression - gzip.DefaultCompression + 1]sync.Pool
 
 func appendGzip(dst, payload []byte, level int) []byte {
+	p := openGzipPacker(dst, level)
+	p.write(payload)
+	return p.finish()
+}
+
+type gzipPacker struct {
+	out  *bytes.Buffer
+	w    *gzip.Writer
+	pool *sync.Pool
+}
+
+func openGzipPacker(dst []byte, level int) gzipPacker {
 	if level < gzip.BestSpeed || level > gzip.BestCompression {
 		level = gzip.DefaultCompression
 	}
@@ -74,12 +86,21 @@ func appendGzip(dst, payload []byte, level int) []byte {
 	} else {
 		w, _ = gzip.NewWriterLevel(out, level) // fails on bad levels only
 	}
-	if _, err := w.Write(payload); err != nil {
+	return gzipPacker{out, w, pool}
+}
+
+func (p *gzipPacker) write(piece []byte) {
+	if _, err := p.w.Write(piece); err != nil {
 		panic(err) // a bytes.Buffer does not fail
 	}
-	if err := w.Close(); err != nil {
+}
+
+func (p *gzipPacker) size() int { return p.out.Len() }
+
+func (p *gzipPacker) finish() []byte {
+	if err := p.w.Close(); err != nil {
 		panic(err)
 	}
-	pool.Put(w)
-	return out.Bytes()
+	p.pool.Put(p.w)
+	return p.out.Bytes()
 }

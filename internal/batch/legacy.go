@@ -25,6 +25,10 @@ var legacyOverhead = [2]int{posLegacyKeyV0 + 8, posLegacyKeyV1 + 8}
 // maxSetMessages bounds a message set: parsed, small messages take four times their size, and they compress to nothing.
 const maxSetMessages = 1 << 20
 
+// maxConvertedBytes bounds what conversion holds uncompressed: a wrapper's set on its way up, one record on its way down.
+// Old messages cannot be made in a stream, as each begins with the checksum of what follows.
+const maxConvertedBytes = 64 << 20
+
 type legacyMessage struct {
 	offset     int64
 	magic      int8
@@ -138,7 +142,8 @@ func unwrap(wrapper *legacyMessage, maxDecoded int) ([]Record, error) {
 	if wrapper.value == nil {
 		return nil, invalid("compressed message with a null value")
 	}
-	inner, err := decompress(wrapper.codec(), wrapper.value, maxDecoded, wrapper.magic == MagicV0)
+	limit := min(decodeLimit(maxDecoded), maxConvertedBytes)
+	inner, err := decompress(wrapper.codec(), wrapper.value, limit, wrapper.magic == MagicV0)
 	if err != nil {
 		return nil, err
 	}

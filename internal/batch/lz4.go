@@ -183,6 +183,11 @@ var (
 const lz4DefaultLevel = 9
 
 func appendLZ4(dst, payload []byte, level int, brokenChecksum bool) []byte {
+	dst = appendLZ4Blocks(appendLZ4Head(dst, brokenChecksum), payload, level)
+	return binary.LittleEndian.AppendUint32(dst, lz4EndMark)
+}
+
+func appendLZ4Head(dst []byte, brokenChecksum bool) []byte {
 	start := len(dst)
 	dst = binary.LittleEndian.AppendUint32(dst, lz4Magic)
 	dst = append(dst, lz4FlagVersion|lz4FlagIndependent, lz4BlockSizeID<<4)
@@ -190,8 +195,10 @@ func appendLZ4(dst, payload []byte, level int, brokenChecksum bool) []byte {
 	if brokenChecksum {
 		described = dst[start:]
 	}
-	dst = append(dst, byte(sumXXH32(described)>>8))
+	return append(dst, byte(sumXXH32(described)>>8))
+}
 
+func appendLZ4Blocks(dst, payload []byte, level int) []byte {
 	compressBlock, done := lz4Compressor(level)
 	defer done()
 	for len(payload) > 0 {
@@ -199,7 +206,7 @@ func appendLZ4(dst, payload []byte, level int, brokenChecksum bool) []byte {
 		dst = appendLZ4Block(dst, payload[:n], compressBlock)
 		payload = payload[n:]
 	}
-	return binary.LittleEndian.AppendUint32(dst, lz4EndMark)
+	return dst
 }
 
 func lz4Compressor(level int) (compress func(src, dst []byte) (int, error), done func()) {

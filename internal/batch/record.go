@@ -33,6 +33,7 @@ func validHeaderCount(count int32, left int) bool {
 // behind it are ignored. Offsets and timestamps are absolute, and the append time where the batch has one.
 // Keys and values alias b or, if it is compressed, one buffer of at most maxDecoded bytes (0: MaxDecodedBytes); they
 // may be kept but not changed. After an error there is nothing more. Checksums of magic 2 are the caller's (CheckCRC).
+// That buffer is why strangers' batches are better walked by Scan: they may hold 2 GiB in a few bytes.
 func Records(b []byte, maxDecoded int) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		if magic, err := PeekMagic(b); err == nil && (magic == MagicV0 || magic == MagicV1) {
@@ -81,17 +82,23 @@ func parseRecord(payload []byte, at int, h Header) (Record, int) {
 	if i < 0 || size < 1 || int(size) > len(payload)-i {
 		return Record{}, -1
 	}
-	body := payload[i : i+int(size)]
 	end := i + int(size)
+	r, ok := parseRecordBody(payload[i:end], h)
+	if !ok {
+		return Record{}, -1
+	}
+	return r, end
+}
 
-	var r Record
+// parseRecordBody parses a record from behind its size.
+func parseRecordBody(body []byte, h Header) (r Record, ok bool) {
 	timestampDelta, i := readVarint64(body, 1) // behind the attributes, which are unused
 	offsetDelta, i := readVarint32(body, i)
 	r.Key, i = readBytes(body, i)
 	r.Value, i = readBytes(body, i)
 	count, i := readVarint32(body, i)
 	if i < 0 || !validHeaderCount(count, len(body)-i) {
-		return Record{}, -1
+		return Record{}, false
 	}
 	if count > 0 {
 		r.Headers = make([]RecordHeader, count)
@@ -100,20 +107,17 @@ func parseRecord(payload []byte, at int, h Header) (Record, int) {
 		var key []byte
 		key, i = readBytes(body, i)
 		if i < 0 || key == nil {
-			return Record{}, -1
+			return Record{}, false
 		}
 		r.Headers[n].Key = string(key)
 		r.Headers[n].Value, i = readBytes(body, i)
 	}
 	if i != len(body) {
-		return Record{}, -1
+		return Record{}, false
 	}
 	r.Offset = h.BaseOffset + int64(offsetDelta)
-	r.Timestamp = h.BaseTimestamp + timestampDelta
-	if h.LogAppendTime() {
-		r.Timestamp = h.MaxTimestamp
-	}
-	return r, end
+	r.Timestamp = h.timestamp(timestampDelta)
+	return r, true
 }
 
 // readBytes reads a length and that many bytes; a negative length is null, as in Kafka any is. An i of -1 stays.
@@ -133,10 +137,7 @@ func readBytes(b []byte, i int) ([]byte, int) {
 func appendRecord(b []byte, r *Record, timestampDelta int64, offsetDelta int32) []byte {
 	size := recordBodySize(r, timestampDelta, offsetDelta)
 	b = slices.Grow(b, size+maxVarint32Size)
-	b = appendVarint(b, int64(size))
-	b = append(b, 0) // attributes
-	b = appendVarint(b, timestampDelta)
-	b = appendVarint(b, int64(offsetDelta))
+	b = appendRecordHead(b, size, timestampDelta, offsetDelta)
 	b = appendBytes(b, r.Key)
 	b = appendBytes(b, r.Value)
 	b = appendVarint(b, int64(len(r.Headers)))
@@ -146,6 +147,14 @@ func appendRecord(b []byte, r *Record, timestampDelta int64, offsetDelta int32) 
 		b = appendBytes(b, r.Headers[i].Value)
 	}
 	return b
+}
+
+// appendRecordHead appends what comes before the key. size counts what follows it.
+func appendRecordHead(b []byte, size int, timestampDelta int64, offsetDelta int32) []byte {
+	b = appendVarint(b, int64(size))
+	b = append(b, 0) // attributes
+	b = appendVarint(b, timestampDelta)
+	return appendVarint(b, int64(offsetDelta))
 }
 
 func appendBytes(b, value []byte) []byte {

@@ -170,9 +170,16 @@ func (s *snappyChunks) close() {
 }
 
 func appendSnappy(dst, payload []byte) []byte {
+	return appendSnappyBlocks(appendSnappyHead(dst), payload)
+}
+
+func appendSnappyHead(dst []byte) []byte {
 	dst = append(dst, xerialMagic...)
 	dst = binary.BigEndian.AppendUint32(dst, xerialVersion)
-	dst = binary.BigEndian.AppendUint32(dst, xerialVersion)
+	return binary.BigEndian.AppendUint32(dst, xerialVersion)
+}
+
+func appendSnappyBlocks(dst, payload []byte) []byte {
 	for len(payload) > 0 {
 		n := min(len(payload), xerialBlockSize)
 		start := len(dst)

@@ -10,6 +10,7 @@ type recordMeta struct {
 	timestampDelta int64
 	offsetDelta    int32
 	hasKey         bool
+	hasValue       bool // set by recordStream only
 }
 
 // walkRecord checks the structure of the record at b[at:] and returns where it ends, or -1. It runs for every record
@@ -64,6 +65,15 @@ type recordStream struct {
 	left  int64 // how much more may be decoded
 	err   error // the first; everything after it fails
 	taken int64 // bytes taken since the start
+}
+
+// openRecords opens a stream over a payload; the caller closes its from.
+func openRecords(c Codec, payload []byte, limit int) (recordStream, error) {
+	from, err := openChunks(c, payload, limit, false)
+	if err != nil {
+		return recordStream{}, undecodable(c, err)
+	}
+	return recordStream{from: from, codec: c, left: int64(limit)}, nil
 }
 
 func (s *recordStream) fail(err error) {
@@ -132,34 +142,53 @@ func (s *recordStream) varint32() int32 {
 	return int32(v)
 }
 
-// skip skips n bytes, none if n is negative.
-func (s *recordStream) skip(n int32) {
+// pass hands the next n bytes to a writer, or to nobody if that is nil; none if n is negative.
+func (s *recordStream) pass(n int64, to io.Writer) {
 	for n > 0 && s.err == nil {
 		if len(s.piece) == 0 && !s.fill() {
 			s.fail(errRecordStructure)
 			return
 		}
-		step := min(int(n), len(s.piece))
+		step := min(n, int64(len(s.piece)))
+		if to != nil {
+			if _, err := to.Write(s.piece[:step]); err != nil {
+				s.fail(err)
+			}
+		}
 		s.piece = s.piece[step:]
-		s.taken += int64(step)
-		n -= int32(step)
+		s.taken += step
+		n -= step
 	}
 }
 
-// record walks one record; afterwards s.err says whether it was one. A number read after an error is 0.
-func (s *recordStream) record(m *recordMeta) {
+func (s *recordStream) skip(n int32) { s.pass(int64(n), nil) }
+
+// head reads a record up to its key and returns where the record ends.
+func (s *recordStream) head(m *recordMeta) (end int64) {
 	size := s.varint32()
 	if size < 1 {
 		s.fail(errRecordStructure)
 	}
-	end := s.taken + int64(size)
+	end = s.taken + int64(size)
 	s.byte() // attributes
 	m.timestampDelta = s.varint(maxVarint64Size)
 	m.offsetDelta = s.varint32()
+	if s.taken > end {
+		s.fail(errRecordStructure)
+	}
+	return end
+}
+
+// record walks one record, whose key it hands on; afterwards s.err says whether it was one. A number read after an
+// error is 0.
+func (s *recordStream) record(m *recordMeta, key io.Writer) {
+	end := s.head(m)
 	keySize := s.varint32()
 	m.hasKey = keySize >= 0
-	s.skip(keySize)
-	s.skip(s.varint32()) // value
+	s.pass(int64(keySize), key)
+	valueSize := s.varint32()
+	m.hasValue = valueSize >= 0
+	s.skip(valueSize)
 	count := s.varint32()
 	if !validHeaderCount(count, int(max(end-s.taken, 0))) {
 		s.fail(errRecordStructure)

@@ -98,6 +98,13 @@ const zstdWriteWindow = 4 << 20
 const zstdDefaultLevel = 3
 
 func appendZstd(dst, payload []byte, level int) []byte {
+	e, pool := zstdEncoder(level)
+	dst = e.EncodeAll(payload, dst)
+	pool.Put(e)
+	return dst
+}
+
+func zstdEncoder(level int) (*zstd.Encoder, *sync.Pool) {
 	if level == 0 {
 		level = zstdDefaultLevel
 	}
@@ -111,7 +118,35 @@ func appendZstd(dst, payload []byte, level int) []byte {
 			panic(err) // of the options above only
 		}
 	}
-	dst = e.EncodeAll(payload, dst)
-	zstdWriters[speed].Put(e)
-	return dst
+	return e, &zstdWriters[speed]
+}
+
+type zstdPacker struct {
+	out  *bytes.Buffer
+	e    *zstd.Encoder
+	pool *sync.Pool
+}
+
+func openZstdPacker(dst []byte, level int) *zstdPacker {
+	e, pool := zstdEncoder(level)
+	p := &zstdPacker{bytes.NewBuffer(dst), e, pool}
+	e.Reset(p.out)
+	return p
+}
+
+func (p *zstdPacker) write(piece []byte) {
+	if _, err := p.e.Write(piece); err != nil {
+		panic(err) // a bytes.Buffer does not fail
+	}
+}
+
+func (p *zstdPacker) size() int { return p.out.Len() }
+
+func (p *zstdPacker) finish() []byte {
+	if err := p.e.Close(); err != nil {
+		panic(err)
+	}
+	p.e.Reset(nil) // the pool must not keep the result
+	p.pool.Put(p.e)
+	return p.out.Bytes()
 }
