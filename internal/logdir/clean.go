@@ -27,7 +27,6 @@ type CleanerOptions struct {
 	BufferBytes    int           // log.cleaner.io.buffer.size
 	BytesPerSecond float64       // log.cleaner.io.max.bytes.per.second; 0: without limit
 	Backoff        time.Duration // log.cleaner.backoff.ms: how often logs with too little dirt are looked at
-	MaxDecoded     int           // what one batch may decompress to; 0: the default of package batch
 }
 
 func (o *CleanerOptions) setDefaults() {
@@ -194,7 +193,7 @@ func (c *cleaner) share() storage.CleanerOptions {
 	defer c.mu.Unlock()
 	return storage.CleanerOptions{
 		DedupeBytes: c.o.DedupeBytes / int64(c.o.Threads), LoadFactor: c.o.LoadFactor,
-		BufferBytes: max(c.o.BufferBytes/c.o.Threads, 1), MaxDecoded: c.o.MaxDecoded, Throttle: c.rate.wait,
+		BufferBytes: max(c.o.BufferBytes/c.o.Threads, 1), Throttle: c.rate.wait,
 	}
 }
 

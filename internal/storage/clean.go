@@ -13,7 +13,6 @@ type CleanerOptions struct {
 	DedupeBytes int64   // log.cleaner.dedupe.buffer.size: the most that the map of keys may take
 	LoadFactor  float64 // log.cleaner.io.buffer.load.factor
 	BufferBytes int     // log.cleaner.io.buffer.size: read and written at once; grows for a larger batch
-	MaxDecoded  int     // what one batch may decompress to; 0: batch.MaxDecodedBytes
 	// Throttle, when set, is told of bytes read or written, and waits as long as they should take.
 	Throttle func(ctx context.Context, bytes int) error
 }

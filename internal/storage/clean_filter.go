@@ -14,8 +14,28 @@ type cleanFilter struct {
 	highWatermark int64
 	nowMs         int64
 	retentionMs   int64 // delete.retention.ms
-	maxDecoded    int
+	keys          *keyHasher
 	stats         *CleanStats
+}
+
+// retained are the records of a batch that stay, by their index. A batch is gone through twice, to choose and to copy, and its
+// records are never all in memory: they may decompress to a thousand times the batch.
+type retained struct {
+	bits       []uint64
+	count      int
+	tombstones bool // there are some among them
+}
+
+func (r *retained) add(index int) {
+	for len(r.bits) <= index/64 {
+		r.bits = append(r.bits, 0)
+	}
+	r.bits[index/64] |= 1 << (index % 64)
+	r.count++
+}
+
+func (r *retained) has(index int) bool {
+	return index/64 < len(r.bits) && r.bits[index/64]&(1<<(index%64)) != 0
 }
 
 // verdict is what is to happen to a batch as a whole.
@@ -33,24 +53,24 @@ func (f *cleanFilter) apply(dst, b []byte, h *batch.Header) (out []byte, kept ba
 	if err != nil {
 		return dst, kept, nil, err
 	}
-	retained, tombstones, err := f.retain(b, h, v.dropRecords)
+	stay, err := f.retain(b, h, v.dropRecords)
 	if err != nil {
 		return dst, kept, nil, err
 	}
 	f.stats.RecordsRead += int64(h.NumRecords)
-	f.stats.RecordsKept += int64(len(retained))
+	f.stats.RecordsKept += int64(stay.count)
 	_, hasHorizon := h.DeleteHorizon()
-	setHorizon := (tombstones || v.emptyMarker) && !hasHorizon
+	setHorizon := (stay.tombstones || v.emptyMarker) && !hasHorizon
 	start := len(dst)
 	switch {
-	case len(retained) == 0 && v.keepEmpty:
+	case stay.count == 0 && v.keepEmpty:
 		dst = append(dst, batch.EmptyBatch(*h)...)
-	case len(retained) == 0:
+	case stay.count == 0:
 		return dst, kept, v.aborted, nil
-	case len(retained) == int(h.NumRecords) && !setHorizon:
+	case stay.count == int(h.NumRecords) && !setHorizon:
 		dst = append(dst, b...)
 	default:
-		rebuilt, err := f.rebuild(h, retained, setHorizon)
+		rebuilt, err := f.rebuild(b, h, &stay, setHorizon)
 		if err != nil {
 			return dst, kept, nil, err
 		}
@@ -98,43 +118,44 @@ func (f *cleanFilter) lastOfProducer(h *batch.Header) bool {
 	return h.Control() && h.ProducerEpoch == p.Epoch
 }
 
-// retain decodes a batch and returns the records that stay, and whether there are tombstones among them.
-func (f *cleanFilter) retain(b []byte, h *batch.Header, dropAll bool) (retained []batch.Record, tombstones bool, err error) {
+// retain goes through a batch and returns the records that stay.
+func (f *cleanFilter) retain(b []byte, h *batch.Header, dropAll bool) (retained, error) {
+	var stay retained
 	if dropAll || h.NumRecords == 0 {
-		return nil, false, nil
+		return stay, nil
 	}
-	retained = make([]batch.Record, 0, min(int(h.NumRecords), len(b)))
 	horizon, set := h.DeleteHorizon()
 	dropTombstones := set && horizon <= f.nowMs
-	for r, err := range batch.Records(b, f.maxDecoded) {
+	index := 0
+	for r, err := range batch.Scan(b, f.keys) {
 		if err != nil {
-			return nil, false, err
+			return stay, err
 		}
-		if !h.Control() && !f.keep(&r, dropTombstones) {
-			continue
+		if h.Control() || f.keep(&r, dropTombstones) {
+			stay.add(index)
+			stay.tombstones = stay.tombstones || !r.HasValue
 		}
-		retained = append(retained, r)
-		tombstones = tombstones || r.Value == nil
+		index++
 	}
-	return retained, tombstones, nil
+	return stay, nil
 }
 
 // keep is the heart of compaction: the newest record of each key stays, and a tombstone until its time is up. What
 // lies behind the map's range has not been looked at. Records without a key, from before the topic was
 // compacted, go.
-func (f *cleanFilter) keep(r *batch.Record, dropTombstones bool) bool {
+func (f *cleanFilter) keep(r *batch.RecordHead, dropTombstones bool) bool {
 	if r.Offset > f.offsets.latest {
 		return true
 	}
-	if r.Key == nil {
+	if !r.HasKey {
 		f.stats.InvalidRecords++
 		return false
 	}
-	return r.Offset >= f.offsets.get(r.Key) && (r.Value != nil || !dropTombstones)
+	return r.Offset >= f.offsets.get(f.keys.key()) && (r.HasValue || !dropTombstones)
 }
 
 // rebuild makes a batch of the retained records, with the offsets, codec, producer and kind of the original.
-func (f *cleanFilter) rebuild(h *batch.Header, retained []batch.Record, setHorizon bool) ([]byte, error) {
+func (f *cleanFilter) rebuild(b []byte, h *batch.Header, stay *retained, setHorizon bool) ([]byte, error) {
 	o := batch.OptionsOf(*h)
 	if setHorizon {
 		horizon := f.nowMs + f.retentionMs
@@ -144,10 +165,8 @@ func (f *cleanFilter) rebuild(h *batch.Header, retained []batch.Record, setHoriz
 		o.DeleteHorizonMs = &horizon
 	}
 	builder := batch.NewBuilder(o)
-	for _, r := range retained {
-		if err := builder.AppendAt(r); err != nil {
-			return nil, err
-		}
+	if err := builder.AppendFrom(b, stay.has); err != nil {
+		return nil, err
 	}
 	builder.SetLastOffset(h.LastOffset())
 	return builder.Build(), nil

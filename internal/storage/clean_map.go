@@ -3,6 +3,7 @@ package storage
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"hash"
 	"math/bits"
 	"unsafe"
 )
@@ -33,10 +34,10 @@ type mapShard struct {
 	entries int
 }
 
-// mapSlot holds the hash in two halves; after is the offset plus one, 0 in a free slot.
+// mapSlot holds a key's hash; after is the offset plus one, 0 in a free slot.
 type mapSlot struct {
-	high, low uint64
-	after     int64
+	keyHash
+	after int64
 }
 
 func newOffsetMap(limit int64, loadFactor float64) *offsetMap {
@@ -48,19 +49,31 @@ func newOffsetMap(limit int64, loadFactor float64) *offsetMap {
 	return m
 }
 
-func hashKey(key []byte) (high, low uint64) {
-	sum := sha256.Sum256(key)
-	return binary.BigEndian.Uint64(sum[:]), binary.BigEndian.Uint64(sum[8:])
+// keyHash stands for a key.
+type keyHash struct{ high, low uint64 }
+
+// keyHasher takes keys from batch.Scan. It is reused, as a log has many.
+type keyHasher struct {
+	hash.Hash
+	sum [sha256.Size]byte
 }
 
-func (m *offsetMap) shard(high uint64) *mapShard { return &m.shards[high>>58] }
+func newKeyHasher() *keyHasher { return &keyHasher{Hash: sha256.New()} }
+
+// key is the hash of what has been written since the last reset.
+func (h *keyHasher) key() keyHash {
+	sum := h.Sum(h.sum[:0])
+	return keyHash{binary.BigEndian.Uint64(sum), binary.BigEndian.Uint64(sum[8:])}
+}
+
+func (m *offsetMap) shard(key keyHash) *mapShard { return &m.shards[key.high>>58] }
 
 // find returns the slot of a hash, or the free one where it belongs.
-func (s *mapShard) find(high, low uint64) *mapSlot {
-	at, _ := bits.Mul64(low, uint64(len(s.slots)))
+func (s *mapShard) find(key keyHash) *mapSlot {
+	at, _ := bits.Mul64(key.low, uint64(len(s.slots)))
 	for {
 		slot := &s.slots[at]
-		if slot.after == 0 || slot.high == high && slot.low == low {
+		if slot.after == 0 || slot.keyHash == key {
 			return slot
 		}
 		if at++; at == uint64(len(s.slots)) {
@@ -70,25 +83,21 @@ func (s *mapShard) find(high, low uint64) *mapSlot {
 }
 
 // get returns the newest offset of a key, -1 if there is none.
-func (m *offsetMap) get(key []byte) int64 {
-	high, low := hashKey(key)
-	return m.shard(high).find(high, low).after - 1
-}
+func (m *offsetMap) get(key keyHash) int64 { return m.shard(key).find(key).after - 1 }
 
 // put notes an offset of a key, which is newer than those before, and reports whether there was room. When there is none the
 // map stays as it is.
-func (m *offsetMap) put(key []byte, offset int64) bool {
-	high, low := hashKey(key)
-	s := m.shard(high)
-	slot := s.find(high, low)
+func (m *offsetMap) put(key keyHash, offset int64) bool {
+	s := m.shard(key)
+	slot := s.find(key)
 	if slot.after == 0 {
 		if float64(s.entries+1) > float64(len(s.slots))*m.loadFactor {
 			if !m.grow(s) {
 				return false
 			}
-			slot = s.find(high, low)
+			slot = s.find(key)
 		}
-		slot.high, slot.low = high, low
+		slot.keyHash = key
 		s.entries++
 		m.entries++
 	}
@@ -107,7 +116,7 @@ func (m *offsetMap) grow(s *mapShard) bool {
 	s.slots = make([]mapSlot, size)
 	for i := range old {
 		if old[i].after != 0 {
-			*s.find(old[i].high, old[i].low) = old[i]
+			*s.find(old[i].keyHash) = old[i]
 		}
 	}
 	m.used += (size - int64(len(old))) * slotBytes

@@ -34,7 +34,7 @@ func (c *cleaning) run(d Dirt, now time.Time) error {
 	c.filter = cleanFilter{
 		offsets: newOffsetMap(c.o.DedupeBytes, c.o.LoadFactor), transactions: newCleanedTransactions(),
 		producers: make(map[int64]ProducerState, len(producers)), highWatermark: c.log.HighWatermark(),
-		nowMs: now.UnixMilli(), retentionMs: c.settings.DeleteRetentionMs, maxDecoded: c.o.MaxDecoded, stats: &c.stats,
+		nowMs: now.UnixMilli(), retentionMs: c.settings.DeleteRetentionMs, keys: newKeyHasher(), stats: &c.stats,
 	}
 	for _, p := range producers {
 		c.filter.producers[p.ProducerID] = p
@@ -95,11 +95,11 @@ func (c *cleaning) mapBatch(transactions *cleanedTransactions, from int64, b []b
 		}
 		transactions.control(h, kind, hasRecord)
 	} else if !transactions.data(h) && h.LastOffset() >= from {
-		for r, err := range batch.Records(b, c.o.MaxDecoded) {
+		for r, err := range batch.Scan(b, c.filter.keys) {
 			if err != nil {
 				return err
 			}
-			if r.Key != nil && r.Offset >= from && !c.filter.offsets.put(r.Key, r.Offset) {
+			if r.HasKey && r.Offset >= from && !c.filter.offsets.put(c.filter.keys.key(), r.Offset) {
 				return errMapFull
 			}
 		}

@@ -507,11 +507,16 @@ func TestACleaningEndsWhenItIsToldTo(t *testing.T) {
 }
 
 func TestTheMapOfKeysFindsWhatWasPutWithinItsLimit(t *testing.T) {
-	m := newOffsetMap(1<<20, 0.9)
+	m, hasher := newOffsetMap(1<<20, 0.9), newKeyHasher()
+	hashed := func(key string) keyHash {
+		hasher.Reset()
+		_, _ = hasher.Write([]byte(key))
+		return hasher.key()
+	}
 	want := map[string]int64{}
 	for i := int64(0); ; i++ {
 		key := fmt.Sprintf("key-%d", i*7919%100_000)
-		if !m.put([]byte(key), i) {
+		if !m.put(hashed(key), i) {
 			break
 		}
 		want[key] = i
@@ -520,11 +525,11 @@ func TestTheMapOfKeysFindsWhatWasPutWithinItsLimit(t *testing.T) {
 		t.Errorf("%d keys in %d bytes", len(want), m.used)
 	}
 	for key, offset := range maps.All(want) {
-		if got := m.get([]byte(key)); got != offset {
+		if got := m.get(hashed(key)); got != offset {
 			t.Fatalf("%s: %d, want %d", key, got, offset)
 		}
 	}
-	if got := m.get([]byte("never put")); got != -1 {
+	if got := m.get(hashed("never put")); got != -1 {
 		t.Errorf("a key that is not there: %d", got)
 	}
 }

@@ -52,7 +52,7 @@ func (l *Log) MaxTimestamp() (Found, bool, error) {
 			return Found{}, false, nil
 		}
 		return best.findRecord(largest.offset, func(h batch.Header) bool { return h.MaxTimestamp == largest.timestamp },
-			func(h batch.Header, r batch.Record) bool { return r.Timestamp == largest.timestamp })
+			func(r batch.RecordHead) bool { return r.Timestamp == largest.timestamp })
 	})
 }
 
@@ -83,11 +83,11 @@ func (s *segment) findTimestamp(ts, start int64) (Found, bool, error) {
 		return Found{}, false, err
 	}
 	return s.findRecord(max(entry.offset, start), func(h batch.Header) bool { return h.MaxTimestamp >= ts && h.LastOffset() >= start },
-		func(_ batch.Header, r batch.Record) bool { return r.Timestamp >= ts && r.Offset >= start })
+		func(r batch.RecordHead) bool { return r.Timestamp >= ts && r.Offset >= start })
 }
 
 // findRecord finds the first record that matches, in the batches that may hold one, from the batch of an offset on.
-func (s *segment) findRecord(from int64, mayHold func(batch.Header) bool, matches func(batch.Header, batch.Record) bool) (found Found, ok bool, err error) {
+func (s *segment) findRecord(from int64, mayHold func(batch.Header) bool, matches func(batch.RecordHead) bool) (found Found, ok bool, err error) {
 	entry, err := s.lookup(nil, func(e offsetEntry) bool { return e.offset <= from })
 	if err != nil {
 		return Found{}, false, err
@@ -114,8 +114,8 @@ func (s *segment) findRecord(from int64, mayHold func(batch.Header) bool, matche
 	return found, ok, err
 }
 
-// findInBatch reads a batch and goes through its records.
-func findInBatch(f io.ReaderAt, s *segment, position int64, h batch.Header, matches func(batch.Header, batch.Record) bool) (Found, bool, error) {
+// findInBatch reads a batch and goes through its records, which are never all in memory.
+func findInBatch(f io.ReaderAt, s *segment, position int64, h batch.Header, matches func(batch.RecordHead) bool) (Found, bool, error) {
 	b := make([]byte, h.Size())
 	if _, err := f.ReadAt(b, position); err != nil {
 		return Found{}, false, err
@@ -123,11 +123,11 @@ func findInBatch(f io.ReaderAt, s *segment, position int64, h batch.Header, matc
 	if _, err := verifyBatches(b, s.base, position, h.BaseOffset, h.NextOffset()); err != nil {
 		return Found{}, false, err
 	}
-	for r, err := range batch.Records(b, 0) {
+	for r, err := range batch.Scan(b, nil) {
 		if err != nil {
 			return Found{}, false, fmt.Errorf("batch at offset %d: %w", h.BaseOffset, err)
 		}
-		if matches(h, r) {
+		if matches(r) {
 			return Found{Offset: r.Offset, Timestamp: r.Timestamp, LeaderEpoch: h.LeaderEpoch}, true, nil
 		}
 	}
