@@ -2,8 +2,6 @@ package api
 
 import (
 	"container/list"
-	"math/rand/v2"
-	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -15,10 +13,6 @@ const (
 	sessionFinal   = -1 // close the session named, if any, and open none
 	sessionInitial = 0  // a full fetch: close the session named, if any, and open a new one
 )
-
-// sessionIdle is how long a session is safe from being evicted by a new one
-// (min.incremental.fetch.session.eviction.ms).
-const sessionIdle = 2 * time.Minute
 
 // fetchKey names a partition in a session: by topic id from version 13 on, by name before.
 type fetchKey struct {
@@ -48,25 +42,11 @@ type fetchSession struct {
 	epoch    int32
 	usesIDs  bool
 	follower bool
+	created  time.Time
 	used     time.Time
 	order    *list.List // of *fetchState; those answered with records go to the back, for fairness
 	byKey    map[fetchKey]*list.Element
 	place    *list.Element // in FetchSessions.recent
-}
-
-// FetchSessions holds a bounded number of sessions. A new one evicts the least recently used consumer's once that has
-// been idle; else the client goes without, which is only slower.
-type FetchSessions struct {
-	slots int
-	mu    sync.Mutex
-	byID  map[int32]*fetchSession
-	// recent orders the sessions by use, the least recent first.
-	recent *list.List
-}
-
-// NewFetchSessions makes room for slots sessions (max.incremental.fetch.session.cache.slots).
-func NewFetchSessions(slots int) *FetchSessions {
-	return &FetchSessions{slots: slots, byID: make(map[int32]*fetchSession), recent: list.New()}
 }
 
 // fetchContext is one fetch: what to read, and how to tell the session of what was answered.
@@ -123,46 +103,6 @@ func nextSessionEpoch(epoch int32) int32 {
 		return 1
 	}
 	return epoch + 1
-}
-
-// open makes a session, or returns nil when there is no room. The caller holds mu.
-func (s *FetchSessions) open(req *kmsg.FetchRequest, states []*fetchState, now time.Time) *fetchSession {
-	if s.slots <= 0 {
-		return nil
-	}
-	if len(s.byID) >= s.slots {
-		oldest := s.recent.Front().Value.(*fetchSession)
-		if now.Sub(oldest.used) < sessionIdle {
-			return nil
-		}
-		s.remove(oldest)
-	}
-	session := &fetchSession{
-		epoch: 1, usesIDs: req.Version >= 13, follower: req.ReplicaID >= 0, used: now,
-		order: list.New(), byKey: make(map[fetchKey]*list.Element, len(states)),
-	}
-	for session.id == 0 || s.byID[session.id] != nil {
-		session.id = 1 + rand.Int32N(1<<31-2)
-	}
-	session.update(states, nil)
-	s.byID[session.id] = session
-	session.place = s.recent.PushBack(session)
-	return session
-}
-
-func (s *FetchSessions) remove(session *fetchSession) {
-	delete(s.byID, session.id)
-	s.recent.Remove(session.place)
-}
-
-// Count returns how many sessions are open, and how many partitions they hold.
-func (s *FetchSessions) Count() (sessions, partitions int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, session := range s.byID {
-		partitions += session.order.Len()
-	}
-	return len(s.byID), partitions
 }
 
 func (f *fetchSession) update(states, forgotten []*fetchState) {
