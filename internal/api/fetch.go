@@ -62,6 +62,7 @@ type fetching struct {
 	stranger error // why a follower's fetch is refused here
 
 	parts []fetchPart
+	found int // partitions that exist
 	bytes int
 	files int  // partitions with records
 	eager bool // there is no point in waiting: an error, a diverging epoch, more records than this answer can hold
@@ -75,6 +76,11 @@ type fetchPart struct {
 	size    int
 	aborted []storage.AbortedTransaction // those that lie in what is read, for read_committed
 	err     error
+}
+
+// missing says that there is no such partition, on any broker.
+func (p *fetchPart) missing() bool {
+	return p.replica == nil && (errors.Is(p.err, kerr.UnknownTopicOrPartition) || errors.Is(p.err, kerr.UnknownTopicID))
 }
 
 func fetchReplica(req *kmsg.FetchRequest) int32 {
@@ -158,7 +164,7 @@ func (f *fetching) topicName(topic string, id [16]byte) string {
 // collect looks what can be read now. Regions are held until encode or release.
 func (f *fetching) collect() {
 	f.parts = make([]fetchPart, len(f.context.states))
-	f.bytes, f.files, f.eager = 0, 0, false
+	f.found, f.bytes, f.files, f.eager = 0, 0, 0, false
 	left, rest := f.limit(), false
 	for i, state := range f.context.states {
 		part := &f.parts[i]
@@ -170,6 +176,10 @@ func (f *fetching) collect() {
 		if part.size > 0 {
 			f.files++
 		}
+		if part.missing() {
+			continue // Others are waited for nevertheless: a client that asks for what was deleted would ask without pause.
+		}
+		f.found++
 		left -= part.size
 		f.bytes += part.size
 		f.eager = f.eager || part.err != nil || part.read.Diverging != nil
@@ -232,14 +242,14 @@ func (f *fetching) find(state *fetchState) (*replica.Partition, error) {
 	}
 	part, err := f.broker.Replicas.Get(name, state.key.partition)
 	if err == nil && f.req.Version >= 13 && part.Topic().ID != state.key.id {
-		// The topic was deleted and made again under its name.
-		return nil, fmt.Errorf("topic %s has another id now: %w", name, kerr.UnknownTopicID)
+		// The topic was deleted and made again under its name, and the session remembers the name.
+		return nil, fmt.Errorf("topic %s has another id now: %w", name, kerr.InconsistentTopicID)
 	}
 	return part, err
 }
 
 func (f *fetching) ready() bool {
-	return f.eager || f.bytes >= f.minBytes || len(f.parts) == 0
+	return f.eager || f.bytes >= f.minBytes || f.found == 0
 }
 
 // park waits for more, holding no region and no buffer meanwhile.
@@ -247,13 +257,17 @@ func (f *fetching) park(wait time.Duration) Result {
 	watch := replica.NewWatch(f.level, f.minBytes-f.bytes)
 	f.release()
 	for i := range f.parts {
-		f.parts[i].replica.Watch(watch, f.parts[i].seen())
+		if !f.parts[i].missing() {
+			f.parts[i].replica.Watch(watch, f.parts[i].seen())
+		}
 	}
 	timer := time.AfterFunc(wait, watch.Fire)
 	return Result{Pending: &Pending{Done: watch.Done(), Cut: watch.Fire, Finish: func() Result {
 		timer.Stop()
 		for i := range f.parts {
-			f.parts[i].replica.Unwatch(watch)
+			if !f.parts[i].missing() {
+				f.parts[i].replica.Unwatch(watch)
+			}
 		}
 		// Looked for only when it is sent: nobody would let go of regions for a client that is gone.
 		return Result{Encode: func(out *wire.Buffer) error {

@@ -20,10 +20,10 @@ const partOverhead = 96
 // this is written by hand and not by the codec.
 func (f *fetching) encode(out *wire.Buffer) error {
 	defer f.release()
-	send := f.changed()
+	send, err := f.context.answer(f.parts)
 	out.Reserve(f.bytes + partOverhead*(len(send)+1))
 	e := fetchEncoder{fetching: f, out: out, version: f.req.Version, flexible: f.req.Version >= 12}
-	e.head()
+	e.head(f.broker.code(err, kerr.InvalidFetchSessionEpoch, "fetch"))
 	topics := groupByTopic(send)
 	e.length(len(topics))
 	for _, parts := range topics {
@@ -42,17 +42,6 @@ func (f *fetching) encode(out *wire.Buffer) error {
 	}
 	e.tail()
 	return nil
-}
-
-// changed picks the partitions to send and tells the session.
-func (f *fetching) changed() []*fetchPart {
-	send := make([]*fetchPart, 0, len(f.parts))
-	for i := range f.parts {
-		if f.context.answered(&f.parts[i]) {
-			send = append(send, &f.parts[i])
-		}
-	}
-	return send
 }
 
 // groupByTopic puts runs of partitions of the same topic together, keeping their order.
@@ -78,12 +67,12 @@ type fetchEncoder struct {
 	moved    map[int32]kmsg.FetchResponseBroker // leaders to name at the end (KIP-951)
 }
 
-func (e *fetchEncoder) head() {
+func (e *fetchEncoder) head(code int16) {
 	if e.version >= 1 {
 		e.int32(0) // throttle time
 	}
 	if e.version >= 7 {
-		e.int16(0)
+		e.int16(code)
 		e.int32(e.context.id)
 	}
 }
@@ -172,7 +161,7 @@ func (e *fetchEncoder) partitionHead(part *fetchPart) {
 // aborted lists the aborted transactions that lie in what is read, for read_committed; null for others;
 // none for what does not exist.
 func (e *fetchEncoder) aborted(part *fetchPart) {
-	if errors.Is(part.err, kerr.UnknownTopicOrPartition) || errors.Is(part.err, kerr.UnknownTopicID) || errors.Is(part.err, kerr.InconsistentTopicID) {
+	if part.missing() {
 		e.length(0)
 		return
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"container/list"
+	"fmt"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -54,6 +55,7 @@ type fetchContext struct {
 	sessions    *FetchSessions
 	session     *fetchSession // nil: no session
 	id          int32         // for the answer
+	epoch       int32         // the session's while this fetch is its newest
 	incremental bool
 	states      []*fetchState // copies the handler may use without a lock
 }
@@ -61,7 +63,7 @@ type fetchContext struct {
 // begin opens, continues or closes a session as the request says.
 func (s *FetchSessions) begin(req *kmsg.FetchRequest, states, forgotten []*fetchState, now time.Time) (*fetchContext, error) {
 	if req.Version < 7 {
-		return &fetchContext{states: states}, nil
+		return &fetchContext{states: once(states)}, nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,11 +71,11 @@ func (s *FetchSessions) begin(req *kmsg.FetchRequest, states, forgotten []*fetch
 		if old := s.byID[req.SessionID]; old != nil && req.SessionID != 0 {
 			s.remove(old)
 		}
-		c := &fetchContext{states: states}
-		if req.SessionEpoch == sessionInitial && len(states) > 0 {
-			c.sessions, c.session = s, s.open(req, states, now)
+		c := &fetchContext{states: once(states)}
+		if req.SessionEpoch == sessionInitial {
+			c.sessions, c.session = s, s.open(req, c.states, now)
 			if c.session != nil {
-				c.id = c.session.id
+				c.id, c.epoch = c.session.id, c.session.epoch
 			}
 		}
 		return c, nil
@@ -90,12 +92,32 @@ func (s *FetchSessions) begin(req *kmsg.FetchRequest, states, forgotten []*fetch
 	session.update(states, forgotten)
 	if session.order.Len() == 0 {
 		s.remove(session)
-		return &fetchContext{states: states}, nil
+		return &fetchContext{states: once(states)}, nil
 	}
 	session.used = now
 	s.recent.MoveToBack(session.place)
 	session.epoch = nextSessionEpoch(session.epoch)
-	return &fetchContext{sessions: s, session: session, id: session.id, incremental: true, states: session.copies()}, nil
+	return &fetchContext{
+		sessions: s, session: session, id: session.id, epoch: session.epoch, incremental: true, states: session.copies(),
+	}, nil
+}
+
+// once leaves one state of each partition: a later mention replaces what an earlier one asks, and not its place.
+func once(states []*fetchState) []*fetchState {
+	if len(states) < 2 {
+		return states
+	}
+	at := make(map[fetchKey]int, len(states))
+	kept := states[:0]
+	for _, state := range states {
+		if i, again := at[state.key]; again {
+			kept[i] = state
+			continue
+		}
+		at[state.key] = len(kept)
+		kept = append(kept, state)
+	}
+	return kept
 }
 
 func nextSessionEpoch(epoch int32) int32 {
@@ -109,7 +131,8 @@ func (f *fetchSession) update(states, forgotten []*fetchState) {
 	for _, state := range states {
 		if at, ok := f.byKey[state.key]; ok {
 			old := at.Value.(*fetchState)
-			old.name, old.offset, old.leaderEpoch, old.lastEpoch, old.maxBytes = state.name, state.offset, state.leaderEpoch, state.lastEpoch, state.maxBytes
+			old.offset, old.leaderEpoch, old.lastEpoch, old.maxBytes = state.offset, state.leaderEpoch, state.lastEpoch, state.maxBytes
+			old.learn(state.name)
 			continue
 		}
 		kept := *state
@@ -133,25 +156,53 @@ func (f *fetchSession) copies() []*fetchState {
 	return out
 }
 
-// answered tells the session what a partition's answer says, and returns whether it must be sent: in an incremental
-// fetch only what changed is.
-func (c *fetchContext) answered(part *fetchPart) bool {
-	if c.session == nil {
-		return true
+// learn keeps the first name that the id is known to have: once its topic is deleted, the id has none any more, and the
+// name tells whether another topic bears it now.
+func (s *fetchState) learn(name string) {
+	if s.name == "" {
+		s.name = name
 	}
-	c.sessions.mu.Lock()
-	defer c.sessions.mu.Unlock()
-	at, ok := c.session.byKey[part.state.key]
+}
+
+// answer tells the session what the parts say and picks those to send: in an incremental fetch only those with news.
+// When another request has continued the session meanwhile, INVALID_FETCH_SESSION_EPOCH: two answers would each hold
+// news that the session believes told, and the client may drop either.
+func (c *fetchContext) answer(parts []fetchPart) ([]*fetchPart, error) {
+	send, missing := make([]*fetchPart, 0, len(parts)), []*fetchPart(nil)
+	if c.session != nil {
+		c.sessions.mu.Lock()
+		defer c.sessions.mu.Unlock()
+		if c.incremental && c.session.epoch != c.epoch {
+			return nil, fmt.Errorf("fetch session %d has moved on to epoch %d: %w", c.id, c.session.epoch, kerr.InvalidFetchSessionEpoch)
+		}
+	}
+	for i := range parts {
+		part := &parts[i]
+		switch {
+		case c.session != nil && !c.session.answered(part) && c.incremental:
+		case part.missing():
+			missing = append(missing, part)
+		default:
+			send = append(send, part)
+		}
+	}
+	return append(send, missing...), nil // in Kafka's order
+}
+
+// answered notes a partition's answer, and returns whether it is news. The caller holds the sessions' lock.
+func (f *fetchSession) answered(part *fetchPart) bool {
+	at, ok := f.byKey[part.state.key]
 	if !ok {
-		return true // forgotten by a later request of the same client, or evicted
+		return true // forgotten by a client that guessed the id of a full fetch under way
 	}
 	state := at.Value.(*fetchState)
-	changed := !state.sent || part.err != nil || part.size > 0 || part.read.Diverging != nil ||
+	state.learn(part.state.name)
+	news := !state.sent || part.err != nil || part.size > 0 || part.read.Diverging != nil ||
 		state.highWatermark != part.read.HighWatermark || state.logStartOffset != part.read.LogStartOffset
 	state.sent = part.err == nil // an error is told again each time
 	state.highWatermark, state.logStartOffset = part.read.HighWatermark, part.read.LogStartOffset
 	if part.size > 0 {
-		c.session.order.MoveToBack(at)
+		f.order.MoveToBack(at)
 	}
-	return changed || !c.incremental
+	return news
 }
