@@ -198,7 +198,7 @@ func (p *Partition) begin(state *meta.Partition) []parked {
 	}
 	p.epoch = state.LeaderEpoch
 	p.leader.replicas, p.leader.inSync = state.Replicas, state.ISR
-	return p.advance()
+	return p.advanceForAll()
 }
 
 // WhenLeading calls f once this broker leads the partition, which may be at once, or when its log has been recovered.
@@ -251,8 +251,8 @@ func (p *Partition) resign() []parked {
 	return free
 }
 
-// advance moves the high watermark to where the in-sync set stands and wakes readers. It returns the waits that are
-// over; the caller, who holds mu, settles them after unlocking.
+// advance moves the high watermark to where the in-sync set stands. It returns the waits that are over; the caller, who
+// holds mu, wakes the readers, and settles the waits after unlocking.
 func (p *Partition) advance() []parked {
 	own := p.log.EndOffset()
 	if p.Settings().GroupCommit {
@@ -270,6 +270,18 @@ func (p *Partition) advance() []parked {
 		}
 	}
 	return p.leader.release(to)
+}
+
+// advanceForAll is advance when it is not an append that moves the high watermark: it wakes every reader of what is
+// committed, as nobody knows how many bytes that is. The caller holds mu.
+func (p *Partition) advanceForAll() []parked {
+	before := p.highWatermark.Load()
+	free := p.advance()
+	if p.highWatermark.Load() > before {
+		p.watches.add(Committed, all)
+		p.watches.add(Stable, all)
+	}
+	return free
 }
 
 func settle(free []parked, err error) {
@@ -350,12 +362,7 @@ func (p *Partition) flush() {
 			free, p.leader.parked = p.leader.parked, nil
 		} else {
 			p.durable = max(p.durable, p.log.FlushedOffset())
-			before := p.highWatermark.Load()
-			free = p.advance()
-			if p.highWatermark.Load() > before {
-				p.watches.add(Committed, all)
-				p.watches.add(Stable, all)
-			}
+			free = p.advanceForAll()
 		}
 		p.mu.Unlock()
 		settle(free, err)
