@@ -21,7 +21,7 @@ func replicationRows() []Row {
 			Status: NotYet, Why: noCluster,
 			Doc: "How often leadership is looked over for going back to the preferred replicas."},
 		{Name: "min.insync.replicas", Type: Int, Default: "1", Check: atLeast(1), Update: ClusterWide,
-			Doc: "How many replicas must have a record before acks=all is answered; with fewer in sync, such writes are refused."},
+			Doc: "How many replicas, at most all, must have a record before acks=all is answered; with fewer in sync, such writes are refused."},
 		{Name: "num.replica.alter.log.dirs.threads", Type: Int, Null: true,
 			Status: NotYet, Why: noMoves,
 			Doc: "Threads that move data between directories."},

@@ -57,7 +57,7 @@ func topicRows() []Row {
 		{Name: "min.compaction.lag.ms", Type: Long, Default: "0", Check: atLeast(0), Importance: Medium, Synonyms: []Synonym{{Name: "log.cleaner.min.compaction.lag.ms"}},
 			Doc: "Shortest time that a record stays uncompacted."},
 		{Name: "min.insync.replicas", Type: Int, Default: "1", Check: atLeast(1), Importance: Medium, Synonyms: []Synonym{{Name: "min.insync.replicas"}},
-			Doc: "How many replicas must have a record before acks=all is answered; with fewer in sync, such writes are refused."},
+			Doc: "How many replicas, at most all, must have a record before acks=all is answered; with fewer in sync, such writes are refused."},
 		{Name: "preallocate", Type: Boolean, Default: "false", Importance: Medium, Synonyms: []Synonym{{Name: "log.preallocate"}},
 			Doc: "Whether a new segment takes all its disk space at once."},
 		{Name: "remote.copy.lag.bytes", Type: Long, Default: "-1", Check: atLeast(-1), Importance: Medium, Synonyms: []Synonym{{Name: "log.remote.copy.lag.bytes"}},

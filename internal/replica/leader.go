@@ -36,9 +36,11 @@ func (l *leader) committed(own int64) int64 {
 	return least
 }
 
-// enough says whether an acks=all append may be taken.
+// enough says whether what is written now may be acknowledged with acks=all, or committed at all (KIP-966): an in-sync set
+// that has shrunk below min.insync.replicas may be elected away, with what it alone has. A partition with fewer replicas
+// than that needs all of them.
 func (l *leader) enough(minInSync int) error {
-	if len(l.inSync) < minInSync {
+	if len(l.inSync) < min(minInSync, len(l.replicas)) {
 		return fmt.Errorf("%d in sync, min.insync.replicas is %d: %w", len(l.inSync), minInSync, kerr.NotEnoughReplicas)
 	}
 	return nil

@@ -198,3 +198,35 @@ func TestAProduceThatWaitsIsToldAtOnceThatItsBrokerLeadsNoMore(t *testing.T) {
 		}
 	}
 }
+
+func TestWithTooFewInSyncAcksAllIsRefusedAndNothingIsCommitted(t *testing.T) {
+	h := build(t, 1<<40)
+	h.settings.MinInSync = 2
+	p := h.pair("orders", 1)
+	if _, err := appendAll(p, "one"); err != nil {
+		t.Fatal(err)
+	}
+	var v verdict
+	p.WhenCommitted(1, v.done)
+	h.inSync(1, 1)
+	if v.told || p.HighWatermark() != 0 {
+		t.Errorf("acknowledged with one replica: %v, high watermark %d", v, p.HighWatermark())
+	}
+	if _, err := appendAll(p, "two"); !errors.Is(err, kerr.NotEnoughReplicas) {
+		t.Errorf("%v", err)
+	}
+	if at := h.post(p, "acks=1").BaseOffset; at != 1 || p.HighWatermark() != 0 {
+		t.Errorf("acks=1 written at %d, high watermark %d", at, p.HighWatermark())
+	}
+}
+
+// As Kafka does: a topic with one replica would else take nothing on a cluster whose default is 2.
+func TestMinInsyncReplicasAsksForNoMoreThanThereAre(t *testing.T) {
+	h := build(t, 1<<40)
+	h.settings.MinInSync = 2
+	h.apply(topicRecords("orders", 1)...)
+	p := h.partition("orders")
+	if _, err := appendAll(p, "one"); err != nil || p.HighWatermark() != 1 {
+		t.Errorf("%v, high watermark %d", err, p.HighWatermark())
+	}
+}

@@ -169,7 +169,8 @@ func (p *Partition) lead(state *meta.Partition) {
 	}
 	if p.log == nil || p.gone != nil {
 		p.epoch = state.LeaderEpoch
-		if held, ok := p.look(); ok && len(state.ISR) == 1 {
+		alone := leader{replicas: state.Replicas, inSync: state.ISR}
+		if held, ok := p.look(); ok && len(state.ISR) == 1 && alone.enough(p.Settings().MinInSync) == nil {
 			p.highWatermark.Store(held.End) // all of a resting log is durable
 		}
 		p.mu.Unlock()
@@ -254,8 +255,12 @@ func (p *Partition) resign() []parked {
 // advance moves the high watermark to where the in-sync set stands. It returns the waits that are over; the caller, who
 // holds mu, wakes the readers, and settles the waits after unlocking.
 func (p *Partition) advance() []parked {
+	settings := p.Settings()
+	if p.leader.enough(settings.MinInSync) != nil {
+		return nil
+	}
 	own := p.log.EndOffset()
-	if p.Settings().GroupCommit {
+	if settings.GroupCommit {
 		own = p.durable
 	}
 	to := p.leader.committed(own)
