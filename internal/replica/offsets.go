@@ -40,12 +40,16 @@ func (p *Partition) OffsetFor(timestampMs int64, level Level, leaderEpoch int32)
 	epochStart, epoch := l.epochStart, l.epoch
 	p.mu.Unlock()
 	bound := p.readable(level)
-	if timestampMs != EarliestTimestamp && level != LogEnd && p.highWatermark.Load() < epochStart {
+	var lagging error
+	if level != LogEnd && p.highWatermark.Load() < epochStart {
 		// KIP-207: a new leader's high watermark may still lag what its predecessor acknowledged.
-		return nowhere, fmt.Errorf("partition %s: high watermark is below the epoch's start: %w", p, kerr.OffsetNotAvailable)
+		lagging = fmt.Errorf("partition %s: high watermark is below the epoch's start: %w", p, kerr.OffsetNotAvailable)
 	}
 	switch timestampMs {
 	case LatestTimestamp:
+		if lagging != nil {
+			return nowhere, lagging
+		}
 		return Position{Offset: bound, TimestampMs: -1, Epoch: epoch}, nil
 	case EarliestTimestamp, EarliestLocalTimestamp:
 		start := p.log.StartOffset()
@@ -53,10 +57,11 @@ func (p *Partition) OffsetFor(timestampMs int64, level Level, leaderEpoch int32)
 	case LatestTieredTimestamp, EarliestPendingUpload:
 		return nowhere, nil // nothing is tiered
 	}
-	return p.search(timestampMs, bound)
+	return p.search(timestampMs, bound, lagging)
 }
 
-func (p *Partition) search(timestampMs, bound int64) (Position, error) {
+// search finds an offset by the records' times. When there is none below bound, lagging says that there may be one yet.
+func (p *Partition) search(timestampMs, bound int64, lagging error) (Position, error) {
 	find := p.log.MaxTimestamp
 	if timestampMs != MaxTimestamp {
 		if timestampMs < 0 {
@@ -69,7 +74,7 @@ func (p *Partition) search(timestampMs, bound int64) (Position, error) {
 		return nowhere, fmt.Errorf("partition %s: timestamp %d: %w", p, timestampMs, err)
 	}
 	if !ok || found.Offset >= bound {
-		return nowhere, nil
+		return nowhere, lagging
 	}
 	return Position{Offset: found.Offset, TimestampMs: found.Timestamp, Epoch: found.LeaderEpoch}, nil
 }
