@@ -36,7 +36,7 @@ func huge(codec Codec) []byte {
 	return b.Build()
 }
 
-// Review B4: one Produce of 408 KB to a topic with another compression.type took 1.4 GB.
+// One Produce of 408 KB to a topic with another compression.type took 1.4 GB.
 func TestAHugeBatchIsRecompressedInLittleMemory(t *testing.T) {
 	for _, to := range allCodecs[1:] {
 		from := CodecLZ4
@@ -73,7 +73,7 @@ func TestABatchThatOutgrowsTheTopicsLimitIsGivenUpAtIt(t *testing.T) {
 	}
 }
 
-// Review B4: what Produce took was beyond what readers decoded, so that time lookups failed ever after.
+// What Produce took was beyond what readers decoded, so that time lookups failed ever after.
 func TestWhateverProduceTakesReadersTake(t *testing.T) {
 	b := NewBuilder(BuilderOptions{Codec: CodecLZ4})
 	value := make([]byte, 8<<20)

@@ -72,7 +72,7 @@ func logRows() []Row {
 		{Name: "log.segment.delete.delay.ms", Type: Long, Default: "60000", Check: atLeast(0), Update: ClusterWide,
 			Doc: "How long a deleted segment's file stays on disk for those who still read it."},
 		{Name: "max.decompressed.message.bytes", Type: Int, Default: "2147483639", Check: between(1, 2147483639), Importance: Medium, Update: ClusterWide,
-			Doc: "How large a compressed batch may be once it is decompressed; larger ones are refused, so that a small request cannot fill the memory."},
+			Doc: "How large a compressed batch may be once it is decompressed; larger ones are refused, so that a small request cannot keep the broker busy for long. Memory it does not fill: batches are decompressed in a stream."},
 		{Name: "message.max.bytes", Type: Int, Default: "1048588", Check: atLeast(0), Update: ClusterWide,
 			Doc: "Largest batch of records, as it is sent, that topics take."},
 		{Name: "num.partitions", Type: Int, Default: "1", Check: atLeast(1), Importance: Medium,

@@ -34,7 +34,7 @@ func allocated(f func()) int {
 
 const fewBytes = 32 << 20
 
-// Review B4: one ListOffsets by timestamp took 1.1 GB and failed, as the records were decompressed whole, up to less than Produce
+// One ListOffsets by timestamp took 1.1 GB and failed, as the records were decompressed whole, up to less than Produce
 // allows.
 func TestATimeLookupInAHugeBatchTakesLittleMemory(t *testing.T) {
 	w := inMemory(t)
@@ -54,7 +54,7 @@ func TestATimeLookupInAHugeBatchTakesLittleMemory(t *testing.T) {
 	}
 }
 
-// Review B5: such a batch ended compaction of its topic until the next start, and at that again.
+// Such a batch ended compaction of its topic until the next start, and at that again.
 func TestAHugeBatchIsCompactedInLittleMemory(t *testing.T) {
 	w := compacted(t)
 	w.tune(func(s *Settings) { s.SegmentBytes = math.MaxInt32 })
