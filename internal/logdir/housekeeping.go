@@ -200,6 +200,7 @@ func (k *keeper) do(item due, now time.Time) {
 func (k *keeper) rearm(e *entry) {
 	e.dirty.Store(false)
 	k.dirty[e] = struct{}{}
+	k.d.cleaner.dirtied(e)
 }
 
 func (k *keeper) retentionRound(now time.Time) {

@@ -33,6 +33,27 @@ func compacted(o *Options, s *storage.Settings) {
 	s.Compact, s.Delete, s.SegmentBytes = true, false, 2000
 }
 
+// A log that rolled after the cleaner had looked at its first append, and then rested, was never compacted.
+func TestALogThatRollsAndRestsBetweenTwoLooksIsCompacted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := lively(t, vfs.NewMem(), compacted)
+		l := mustCreate(t, d, "table", 0, orders)
+		put(t, l, "key-0", "first")
+		synctest.Wait()
+		d.Reconfigure(CleanerOptions{}, 2)
+		synctest.Wait() // the cleaner has looked
+		for i := range 200 {
+			put(t, l, fmt.Sprintf("key-%d", i%5), fmt.Sprint(i))
+		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if values, err := contents(l); err != nil || len(values) > 40 {
+			t.Errorf("%d records two minutes later, %v", len(values), err)
+		}
+		mustClose(t, d)
+	})
+}
+
 // The dynamic log.cleaner.threads changed nothing, neither at once nor after a restart.
 func TestTheNumberOfCleanerThreadsChangesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
