@@ -5,18 +5,20 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/barnabas-mq/barnabas/internal/server"
 )
 
 // Requests counts what the server does. It is the server's Observer: its methods are called for each request, so they
-// look nothing up but an array.
+// look nothing up but an array, and errors.
 type Requests struct {
 	registry    *prometheus.Registry
 	durations   *prometheus.HistogramVec
 	bytes       *prometheus.CounterVec
 	closed      *prometheus.CounterVec
+	errors      *prometheus.CounterVec
 	connections *prometheus.GaugeVec
 	accepted    *prometheus.CounterVec
 	refused     *prometheus.CounterVec
@@ -47,6 +49,10 @@ func NewRequests(version string) *Requests {
 		closed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "kafka_network_requests_failed_total", Help: "Requests answered by closing the connection.",
 		}, []string{"request"}),
+		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "kafka_network_request_errors_total",
+			Help: "Error codes in answers, at their top and in each topic, partition, group or resource. NONE is left out.",
+		}, []string{"request", "error"}),
 		connections: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "kafka_network_connections", Help: "Open connections.",
 		}, []string{"listener"}),
@@ -61,7 +67,7 @@ func NewRequests(version string) *Requests {
 		Name: "barnabas_build_info", Help: "Always 1; the label tells the version.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	r.registry.MustRegister(r.durations, r.bytes, r.closed, r.connections, r.accepted, r.refused, build,
+	r.registry.MustRegister(r.durations, r.bytes, r.closed, r.errors, r.connections, r.accepted, r.refused, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r
 }
@@ -78,6 +84,18 @@ func (r *Requests) Served(s server.Served) {
 	if s.Failed {
 		m.closed.Inc()
 	}
+	for _, e := range s.Errors {
+		r.errors.WithLabelValues(kmsg.NameForKey(s.Key), errorName(e.Code)).Add(float64(e.Times))
+	}
+}
+
+// errorName is Kafka's name of an error code. Codes that it does not know share one, so that there are never more series
+// than Kafka has errors for each API.
+func errorName(code int16) string {
+	if code == kerr.NotLeaderForPartition.Code {
+		return "NOT_LEADER_OR_FOLLOWER" // since Kafka 2.6; the codec has the old name
+	}
+	return kerr.TypedErrorForCode(code).Message
 }
 
 func (r *Requests) api(key int16) *apiMetrics {

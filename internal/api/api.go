@@ -53,7 +53,7 @@ func (r *Request) Client() string {
 	return *r.ClientID
 }
 
-// Result is what a handler returns: exactly one of the fields below is set.
+// Result is what a handler returns: exactly one of the fields is set, and beside it perhaps Errors.
 type Result struct {
 	// Response is encoded at its own version behind the right header.
 	Response kmsg.Response
@@ -67,6 +67,10 @@ type Result struct {
 	// Close closes the connection once the answers before this one are out, and says why in a log line of the
 	// connection (at most one a peer and minute). It is for what Kafka itself answers by closing.
 	Close error
+	// Errors is for requests that are too hot for looking through their Response afterwards, or have none to look
+	// through: they count the error codes where they put them into the answer, and the counts are whole once it is
+	// encoded. Nil says that the codes are those in Response.
+	Errors *ErrorCounts
 }
 
 // Pending is an answer that something else has to happen for. The server flushes what it holds back, gives up the

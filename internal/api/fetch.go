@@ -42,7 +42,7 @@ func (b *Broker) fetch(r *Request) Result {
 	f.minBytes = min(int(req.MinBytes), f.limit())
 	f.collect()
 	if f.ready() || req.MaxWaitMillis <= 0 {
-		return Result{Encode: f.encode}
+		return f.answer(f.encode)
 	}
 	return f.park(time.Duration(req.MaxWaitMillis) * time.Millisecond)
 }
@@ -60,6 +60,7 @@ type fetching struct {
 	context  *fetchContext
 	minBytes int
 	stranger error // why a follower's fetch is refused here
+	errors   ErrorCounts
 
 	parts []fetchPart
 	found int // partitions that exist
@@ -270,11 +271,15 @@ func (f *fetching) park(wait time.Duration) Result {
 			}
 		}
 		// Looked for only when it is sent: nobody would let go of regions for a client that is gone.
-		return Result{Encode: func(out *wire.Buffer) error {
+		return f.answer(func(out *wire.Buffer) error {
 			f.collect()
 			return f.encode(out)
-		}}
+		})
 	}}}
+}
+
+func (f *fetching) answer(encode func(*wire.Buffer) error) Result {
+	return Result{Encode: encode, Errors: &f.errors}
 }
 
 // seen is the bound that the poll knows. What it could not read for lack of room counts as seen, too.

@@ -141,8 +141,10 @@ func (p *fetchPart) count() {
 }
 
 func (e *fetchEncoder) partitionHead(part *fetchPart) {
+	code := e.partCode(part.err)
+	e.errors.Add(code)
 	e.int32(part.state.key.partition)
-	e.int16(e.partCode(part.err))
+	e.int16(code)
 	e.int64(part.read.HighWatermark)
 	if e.version >= 4 {
 		e.int64(part.read.LastStableOffset)

@@ -30,7 +30,7 @@ func (b *Broker) produce(r *Request) Result {
 		return p.silent()
 	}
 	if len(p.waits) == 0 {
-		return respond(p.response)
+		return p.answer()
 	}
 	return p.wait(time.Duration(req.TimeoutMillis) * time.Millisecond)
 }
@@ -41,6 +41,7 @@ type producing struct {
 	request  *Request
 	acks     int16
 	response *kmsg.ProduceResponse
+	errors   ErrorCounts
 
 	waits []commitWait
 	left  atomic.Int32
@@ -64,7 +65,7 @@ func (p *producing) silent() Result {
 	for _, t := range p.response.Topics {
 		for _, part := range t.Partitions {
 			if part.ErrorCode != 0 {
-				return Result{Close: fmt.Errorf("%w: %s-%d: %w", errNoAnswer, t.Topic, part.Partition, kerr.ErrorForCode(part.ErrorCode))}
+				return Result{Close: fmt.Errorf("%w: %s-%d: %w", errNoAnswer, t.Topic, part.Partition, kerr.ErrorForCode(part.ErrorCode)), Errors: &p.errors}
 			}
 		}
 	}
@@ -168,6 +169,7 @@ const adminClientID = "__admin_client"
 // fail answers a partition with an error, as its version can tell it.
 func (p *producing) fail(at *kmsg.ProduceResponseTopicPartition, topic string, err error) {
 	at.ErrorCode = p.broker.code(err, kerr.KafkaStorageError, "produce")
+	p.errors.Add(at.ErrorCode)
 	at.BaseOffset = -1
 	if errors.Is(err, batch.ErrMagic) || errors.Is(err, batch.ErrLength) {
 		at.ErrorMessage = message(err)
@@ -273,5 +275,7 @@ func (p *producing) settle() Result {
 			p.fail(at, w.replica.Topic().Name, result.err)
 		}
 	}
-	return respond(p.response)
+	return p.answer()
 }
+
+func (p *producing) answer() Result { return Result{Response: p.response, Errors: &p.errors} }

@@ -115,6 +115,7 @@ func (c *conn) answer(a *answer) error {
 		c.heldFor += a.in
 	}
 	served.Failed = err != nil
+	served.Errors = c.server.errorsIn(&a.result)
 	served.Duration = time.Since(a.request.Received)
 	c.server.observer.Served(served)
 	if err != nil {
@@ -125,6 +126,17 @@ func (c *conn) answer(a *answer) error {
 	}
 	if c.out != nil && (c.out.Len() >= heldLimit || c.heldFor >= heldForLimit) {
 		return c.flush()
+	}
+	return nil
+}
+
+// errorsIn counts the error codes in an answer that is encoded.
+func (s *Server) errorsIn(result *api.Result) api.ErrorCounts {
+	switch {
+	case result.Errors != nil:
+		return *result.Errors
+	case result.Response != nil:
+		return s.errors.Count(result.Response)
 	}
 	return nil
 }

@@ -1,6 +1,10 @@
 package server
 
-import "time"
+import (
+	"time"
+
+	"github.com/barnabas-mq/barnabas/internal/api"
+)
 
 // Served is one request, seen from outside. Its answer is encoded, and perhaps held back for a moment before it is
 // written.
@@ -11,6 +15,8 @@ type Served struct {
 	In, Out      int           // Bytes, with their lengths in front; Out is 0 without an answer.
 	Duration     time.Duration // From the request being whole to its answer being encoded.
 	Failed       bool          // The connection was closed instead of answering.
+	// Errors are the error codes in the answer, or those for which the connection was closed.
+	Errors api.ErrorCounts
 }
 
 // Observer is told what the server does. Its methods are called on the hot path, by many goroutines: they must be fast

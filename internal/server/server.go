@@ -43,6 +43,7 @@ type Options struct {
 type Server struct {
 	options    Options
 	rows       map[int16]*api.Row
+	errors     api.ErrorFields
 	limits     atomic.Pointer[Limits]
 	budget     *budget
 	observer   Observer
@@ -68,6 +69,7 @@ func New(o Options) *Server {
 	s := &Server{
 		options:     o,
 		rows:        make(map[int16]*api.Row, len(o.Rows)),
+		errors:      api.ErrorFieldsOf(o.Rows),
 		budget:      newBudget(),
 		observer:    o.Observer,
 		complaints:  newComplaints(o.Logger),
