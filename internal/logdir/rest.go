@@ -7,6 +7,8 @@ type Held struct {
 	Start, End    int64
 	HighWatermark int64 // as last checkpointed
 	Size          int64
+	StartEpoch    int32 // leader epoch of the record at Start, -1 if unknown
+	Undecided     bool  // a transaction is open
 	// Open says that the log is open, because it is in use or had to be recovered: what was last checkpointed says little then.
 	Open bool
 
@@ -14,7 +16,10 @@ type Held struct {
 }
 
 func heldOpen(l *storage.Log) Held {
-	return Held{Start: l.StartOffset(), End: l.EndOffset(), HighWatermark: l.HighWatermark(), Size: l.Size(), Open: true}
+	return Held{
+		Start: l.StartOffset(), End: l.EndOffset(), HighWatermark: l.HighWatermark(), Size: l.Size(),
+		StartEpoch: l.EpochAt(l.StartOffset()), Undecided: l.Undecided(), Open: true,
+	}
 }
 
 // Look tells what is known of a log that Hold left closed, or of an open one. ok is false for any other.
@@ -45,7 +50,10 @@ func (e *entry) resting() *Held {
 	if err != nil || len(rest) > 0 {
 		return nil
 	}
-	held := Held{Start: m.StartOffset, End: m.EndOffset, segments: len(m.Segments)}
+	held := Held{
+		Start: m.StartOffset, End: m.EndOffset, segments: len(m.Segments),
+		StartEpoch: m.EpochAt(m.StartOffset), Undecided: m.FirstUnstableOffset >= 0,
+	}
 	held.HighWatermark = min(max(e.highWatermark.Load(), held.Start), held.End)
 	for _, s := range m.Segments {
 		held.Size += s.Size

@@ -32,6 +32,10 @@ func (p *Partition) OffsetFor(timestampMs int64, level Level, leaderEpoch int32)
 		return nowhere, fmt.Errorf("partition %s: leader epoch %d: %w", p, leaderEpoch, kerr.FencedLeaderEpoch)
 	}
 	p.mu.Lock()
+	if at, ok := p.offsetAtRest(timestampMs, leaderEpoch); ok {
+		p.mu.Unlock()
+		return at, nil
+	}
 	l, err := p.leading(leaderEpoch)
 	if err != nil {
 		p.mu.Unlock()
@@ -58,6 +62,32 @@ func (p *Partition) OffsetFor(timestampMs int64, level Level, leaderEpoch int32)
 		return nowhere, nil // nothing is tiered
 	}
 	return p.search(timestampMs, bound, lagging)
+}
+
+// offsetAtRest is OffsetFor of a resting log, at all levels, where that takes no more than what is held of it: tools and
+// monitors list the ends of all partitions, and none of these logs has to be opened for it. The caller holds mu.
+func (p *Partition) offsetAtRest(timestampMs int64, leaderEpoch int32) (Position, bool) {
+	held, ok := p.look()
+	epoch := p.assigned.LeaderEpoch
+	leads := p.gone == nil && p.assigned.Leader == p.topic.manager.o.NodeID && checkEpoch(leaderEpoch, epoch) == nil
+	if !ok || held.Open || held.Undecided || !leads || p.highWatermark.Load() != held.End {
+		return nowhere, false
+	}
+	empty := held.Start == held.End
+	switch {
+	case timestampMs == LatestTimestamp:
+		return Position{Offset: held.End, TimestampMs: -1, Epoch: epoch}, true
+	case timestampMs == EarliestTimestamp, timestampMs == EarliestLocalTimestamp:
+		if !empty {
+			epoch = held.StartEpoch
+		}
+		return Position{Offset: held.Start, TimestampMs: -1, Epoch: epoch}, true
+	case timestampMs == LatestTieredTimestamp, timestampMs == EarliestPendingUpload:
+		return nowhere, true
+	case timestampMs == MaxTimestamp, timestampMs >= 0:
+		return nowhere, empty
+	}
+	return nowhere, false
 }
 
 // search finds an offset by the records' times. When there is none below bound, lagging says that there may be one yet.

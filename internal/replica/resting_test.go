@@ -54,6 +54,46 @@ func TestAnIdlePartitionKeepsItsLogClosed(t *testing.T) {
 	}
 }
 
+func TestOffsetsOfARestingPartitionAreToldWithoutOpeningIt(t *testing.T) {
+	h := build(t, 1<<40)
+	h.apply(append(topicRecords("empty", 1), topicRecords("full", 2)...)...)
+	empty, full := h.partition("empty"), h.partition("full")
+	h.post(full, "one")
+	h.post(full, "two")
+	ask := []int64{LatestTimestamp, EarliestTimestamp, EarliestLocalTimestamp, LatestTieredTimestamp, EarliestPendingUpload}
+	change := meta.NewPartitionChange(idOf(2), 0)
+	change.Leader = 1
+	h.apply(change)
+	open := map[int64]Position{}
+	for _, timestamp := range ask {
+		open[timestamp], _ = full.OffsetFor(timestamp, Stable, 1)
+	}
+	h.manager.Close()
+	if err := h.dir.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+
+	h = buildOn(t, h.disk, 1<<40)
+	h.apply(append(append(topicRecords("empty", 1), topicRecords("full", 2)...), change)...)
+	empty, full = h.partition("empty"), h.partition("full")
+	for _, timestamp := range ask {
+		if at, err := full.OffsetFor(timestamp, Stable, 1); at != open[timestamp] || err != nil {
+			t.Errorf("timestamp %d: at rest %+v, %v, open %+v", timestamp, at, err, open[timestamp])
+		}
+	}
+	if !full.resting {
+		t.Error("its log was opened")
+	}
+	if _, err := full.OffsetFor(LatestTimestamp, Committed, 0); !errors.Is(err, kerr.FencedLeaderEpoch) {
+		t.Errorf("in an old epoch: %v", err)
+	}
+	for _, timestamp := range append(ask, MaxTimestamp, 1_700_000_000_000) {
+		if _, err := empty.OffsetFor(timestamp, Committed, -1); err != nil || !empty.resting {
+			t.Errorf("timestamp %d of an empty log: %v, resting %v", timestamp, err, empty.resting)
+		}
+	}
+}
+
 func TestARestingPartitionThatIsDeletedIsGone(t *testing.T) {
 	h := build(t, 1<<40)
 	h.apply(topicRecords("orders", 1)...)

@@ -89,11 +89,13 @@ func (e *epochs) end(asked int32, logEnd int64) (found int32, end int64) {
 
 // at is the epoch of the record at an offset, -1 if unknown.
 func (e *epochs) at(offset int64) int32 {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	for i := len(e.entries) - 1; i >= 0; i-- {
-		if e.entries[i].StartOffset <= offset {
-			return e.entries[i].Epoch
+	return epochAt(e.all(), offset)
+}
+
+func epochAt(entries []EpochEntry, offset int64) int32 {
+	for _, e := range slices.Backward(entries) {
+		if e.StartOffset <= offset {
+			return e.Epoch
 		}
 	}
 	return -1

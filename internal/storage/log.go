@@ -247,6 +247,9 @@ func (l *Log) LastStableOffset() int64 {
 	return highWatermark
 }
 
+// Undecided says that a transaction holds back the last stable offset, or would if more were committed.
+func (l *Log) Undecided() bool { return l.firstUnstable.Load() >= 0 }
+
 // Size is the sum of the segments' sizes.
 func (l *Log) Size() int64 {
 	total := int64(0)

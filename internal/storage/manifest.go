@@ -11,6 +11,9 @@ type ManifestEntry struct {
 	Epochs                                []EpochEntry
 }
 
+// EpochAt is the leader epoch of the record at an offset, -1 if unknown.
+func (m *ManifestEntry) EpochAt(offset int64) int32 { return epochAt(m.Epochs, offset) }
+
 // SegmentInfo is a segment as others see it.
 type SegmentInfo struct {
 	BaseOffset, Size int64

@@ -4,6 +4,8 @@ package scale
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -26,6 +28,28 @@ func residentKB(t *testing.T, pid int) int {
 		t.Fatal(err)
 	}
 	return kb
+}
+
+// liveHeap is what a broker's heap holds that is not garbage.
+func liveHeap(t *testing.T, pages string) (size int) {
+	t.Helper()
+	for range 2 { // what pools hold goes with the second collection
+		response, err := http.Get("http://" + pages + "/debug/pprof/heap?gc=1&debug=1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		profile, err := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, rest, _ := strings.Cut(string(profile), "# HeapAlloc = ")
+		line, _, _ := strings.Cut(rest, "\n")
+		if size, err = strconv.Atoi(line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return size
 }
 
 // cpu is the time that a process has computed.

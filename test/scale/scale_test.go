@@ -4,6 +4,7 @@ package scale
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -35,6 +36,21 @@ func admin(t *testing.T, n *kafkatest.Node) *kadm.Client {
 	return kadm.NewClient(client)
 }
 
+// startWithPages starts a broker, and says where its admin pages are.
+func startWithPages(t *testing.T) (n *kafkatest.Node, pages string) {
+	t.Helper()
+	ports, err := kafkatest.FreePorts(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages = fmt.Sprintf("127.0.0.1:%d", ports[0])
+	n, err = kafkatest.StartBarnabas(kafkatest.Options{Dir: t.TempDir(), Settings: map[string]string{"barnabas.admin.listener": pages}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n, pages
+}
+
 func topic(i int) string { return fmt.Sprintf("idle-%02d", i) }
 
 // check holds a process to what its partitions may cost, beside what an empty one does.
@@ -55,16 +71,13 @@ func check(t *testing.T, n *kafkatest.Node, emptyKB int, when string) {
 func TestTwentyThousandIdlePartitions(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	n, err := kafkatest.StartBarnabas(kafkatest.Options{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	n, pages := startWithPages(t)
 	spent := cpu(t, n.PID)
 	t.Logf("%-40s %5d ms", "start of an empty broker, CPU", spent.Milliseconds())
 	if spent > maxEmptyStartCPU {
 		t.Errorf("an empty broker computes for %v before it serves", spent)
 	}
-	emptyKB := settled(t, n.PID)
+	emptyHeap, emptyKB := liveHeap(t, pages), settled(t, n.PID)
 	t.Logf("%-40s %5d MB", "an empty broker", emptyKB>>10)
 	if emptyKB > maxIdleKB {
 		t.Errorf("an empty broker takes %d KB", emptyKB)
@@ -81,6 +94,12 @@ func TestTwentyThousandIdlePartitions(t *testing.T) {
 		return nil
 	})
 	check(t, n, emptyKB, "after creating")
+	timed(t, "listing all offsets", func() error { return listAll(ctx, admin(t, n)) })
+	heapEach := (liveHeap(t, pages) - emptyHeap) / partitions // what is resident holds the listing's garbage for a while
+	t.Logf("%-40s %5d bytes of heap a partition", "after listing all offsets", heapEach)
+	if heapEach >= maxBytesEach {
+		t.Errorf("after listing all offsets: %d bytes of heap a partition", heapEach)
+	}
 
 	timed(t, "clean stop", n.Stop)
 	start(t, n, "start after a clean stop")
@@ -102,6 +121,13 @@ func TestTwentyThousandIdlePartitions(t *testing.T) {
 	if err := n.Stop(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// listAll asks for what describing all topics does.
+func listAll(ctx context.Context, client *kadm.Client) error {
+	_, startErr := client.ListStartOffsets(ctx)
+	_, committedErr := client.ListCommittedOffsets(ctx)
+	return errors.Join(startErr, committedErr, allServed(ctx, client))
 }
 
 // allServed asks for the end of each partition until all are told.
