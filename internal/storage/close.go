@@ -63,19 +63,6 @@ func (l *Log) CloseSynced(end int64) (ManifestEntry, error) {
 	return entry, nil
 }
 
-// Rest closes a log that nobody has used since it was made or opened, if it is no more than its description, and returns that.
-// No file is touched: that the names in its directory survive a power cut is left to the owner.
-func (l *Log) Rest() (m ManifestEntry, ok bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.alive() != nil || l.manifest == nil {
-		return ManifestEntry{}, false
-	}
-	m = l.entry()
-	l.shut()
-	return m, true
-}
-
 func (l *Log) appendedWhileClosed() error {
 	return fmt.Errorf("log %s: appended to while it was closed: %w", l.place.dir, kerr.KafkaStorageError)
 }
@@ -90,17 +77,24 @@ func (l *Log) finish() error {
 	if l.manifest != nil {
 		return nil // nothing was ever loaded, so nothing changed but perhaps the epochs, which Sync writes
 	}
-	s := l.active()
-	if err := s.finish(); err != nil {
+	if err := l.writeState(); err != nil {
+		return err
+	}
+	if _, err := l.removeDoomed(math.MaxInt64); err != nil {
+		return l.storageError("close", err)
+	}
+	return nil
+}
+
+// writeState writes the active segment's indexes and the producers' state. The caller holds mu; the segments are there.
+func (l *Log) writeState() error {
+	if err := l.active().finish(); err != nil {
 		return l.storageError("close", err)
 	}
 	if l.producers != nil {
 		if err := l.takeSnapshot(); err != nil {
 			return l.storageError("close", err)
 		}
-	}
-	if _, err := l.removeDoomed(math.MaxInt64); err != nil {
-		return l.storageError("close", err)
 	}
 	return nil
 }
@@ -160,7 +154,10 @@ func (l *Log) entry() ManifestEntry {
 	m := ManifestEntry{
 		StartOffset: l.start.Load(), EndOffset: l.end.Load(), FlushedOffset: l.flushed.Load(),
 		HighWatermark: l.highWatermark.Load(), FirstUnstableOffset: firstOpen,
-		ProducerSnapshot: -1, Epochs: l.epochs.all(),
+		ProducerSnapshot: -1, Epochs: l.epochs.all(), Recent: l.recent,
+	}
+	if l.producers != nil {
+		m.Recent = l.producers.recent()
 	}
 	for _, s := range *l.segments.Load() {
 		m.Segments = append(m.Segments, s.info())

@@ -152,10 +152,7 @@ func (e *epochs) all() []EpochEntry {
 // written before. The caller holds Log.mu, which orders the writes.
 func (e *epochs) persist(p *place, sync bool, end int64) error {
 	e.mu.RLock()
-	entries, needed := e.entries, sync && e.written
-	if e.ahead && !(e.unborn && entries[len(entries)-1].StartOffset >= end) {
-		needed = true
-	}
+	entries, needed := e.entries, e.behind(end) || sync && e.written
 	e.mu.RUnlock()
 	if !needed {
 		return nil
@@ -167,6 +164,18 @@ func (e *epochs) persist(p *place, sync bool, end int64) error {
 	defer e.mu.Unlock()
 	e.ahead, e.unborn, e.written = false, false, !sync
 	return nil
+}
+
+// behind says that the file lacks an epoch that has a record below end, or has too many. The caller holds mu.
+func (e *epochs) behind(end int64) bool {
+	return e.ahead && !(e.unborn && e.entries[len(e.entries)-1].StartOffset >= end)
+}
+
+// unwritten says that persist has something to do to make the epochs durable.
+func (e *epochs) unwritten(end int64) bool {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.behind(end) || e.written
 }
 
 // errBadCheckpoint says that a checkpoint file is not what was once written whole.

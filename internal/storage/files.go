@@ -178,6 +178,12 @@ func (h *handle) release() {
 	}
 }
 
+func (h *handle) inUse() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.refs > 0
+}
+
 // closeForGood closes the file when the last reference goes; it is not opened again.
 func (h *handle) closeForGood() {
 	h.mu.Lock()

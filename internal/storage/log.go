@@ -38,10 +38,11 @@ type Log struct {
 
 	// mu is held for whatever changes the log, with its writes.
 	mu        sync.Mutex
-	manifest  *ManifestEntry // until the segments are needed
-	producers *producers     // nil until they are needed
-	headers   []batch.Header // scratch of append
-	doomed    []doomed       // dropped segments whose files are still there
+	manifest  *ManifestEntry  // until the segments are needed
+	producers *producers      // nil until they are needed
+	recent    []RecentBatches // of the producers, until they are needed
+	headers   []batch.Header  // scratch of append
+	doomed    []doomed        // dropped segments whose files are still there
 	// rewinds counts truncations: a sync that began before one has made durable what is no longer there.
 	rewinds        int
 	directoryDirty bool // segments were created or removed since the last sync

@@ -9,6 +9,14 @@ type ManifestEntry struct {
 	ProducerSnapshot                      int64 // offset of the snapshot that holds the producers' state, -1 if there are none
 	Segments                              []SegmentInfo
 	Epochs                                []EpochEntry
+	Recent                                []RecentBatches // of producers with more than the one that a snapshot keeps
+}
+
+// RecentBatches are a producer's remembered batches, oldest first. Kafka's snapshots keep but the newest; a retry of an
+// older one would be refused after the log was closed for a while.
+type RecentBatches struct {
+	ProducerID int64
+	Batches    []producerBatch
 }
 
 // EpochAt is the leader epoch of the record at an offset, -1 if unknown.

@@ -8,6 +8,8 @@ import (
 
 const (
 	manifestVersion = 1
+	// manifestVersionRecent also has the producers' recent batches. It is used only where there are any.
+	manifestVersionRecent = 2
 	// maxManifestSegments bounds what a damaged count makes us allocate; each segment takes at least four bytes.
 	maxManifestSegments = 1 << 24
 )
@@ -17,7 +19,11 @@ var errBadManifest = errors.New("damaged manifest entry")
 
 // AppendTo appends the entry's encoding: versioned, self-delimiting, without a checksum. All numbers are zig-zag varints.
 func (m *ManifestEntry) AppendTo(b []byte) []byte {
-	b = append(b, manifestVersion)
+	version := byte(manifestVersion)
+	if len(m.Recent) > 0 {
+		version = manifestVersionRecent
+	}
+	b = append(b, version)
 	for _, v := range []int64{
 		m.StartOffset, m.EndOffset, m.FlushedOffset, m.HighWatermark, m.FirstUnstableOffset, m.ProducerSnapshot,
 		int64(len(m.Segments)),
@@ -33,6 +39,26 @@ func (m *ManifestEntry) AppendTo(b []byte) []byte {
 	for _, e := range m.Epochs {
 		b = binary.AppendVarint(b, int64(e.Epoch))
 		b = binary.AppendVarint(b, e.StartOffset)
+	}
+	if len(m.Recent) > 0 {
+		b = appendRecent(b, m.Recent)
+	}
+	return b
+}
+
+// appendRecent writes offsets and timestamps as differences, which are small.
+func appendRecent(b []byte, recent []RecentBatches) []byte {
+	b = binary.AppendVarint(b, int64(len(recent)))
+	for _, r := range recent {
+		b = binary.AppendVarint(b, r.ProducerID)
+		b = binary.AppendVarint(b, int64(len(r.Batches)))
+		before := producerBatch{}
+		for _, at := range r.Batches {
+			for _, v := range []int64{int64(at.lastSequence), int64(at.offsetDelta), at.lastOffset - before.lastOffset, at.timestamp - before.timestamp} {
+				b = binary.AppendVarint(b, v)
+			}
+			before = at
+		}
 	}
 	return b
 }
@@ -63,10 +89,33 @@ func (r *manifestReader) count(itemSize int) int {
 	return int(n)
 }
 
+// recent reads what appendRecent wrote.
+func (r *manifestReader) recent() []RecentBatches {
+	out := make([]RecentBatches, r.count(2))
+	for i := range out {
+		out[i].ProducerID = r.int()
+		n := r.count(4)
+		r.bad = r.bad || n < 1 || n > batchesToRetain
+		if r.bad {
+			return nil
+		}
+		out[i].Batches = make([]producerBatch, n)
+		before := producerBatch{}
+		for j := range out[i].Batches {
+			sequence, delta := r.int(), r.int()
+			at := producerBatch{int32(sequence), int32(delta), before.lastOffset + r.int(), before.timestamp + r.int()}
+			r.bad = r.bad || int64(at.lastSequence) != sequence || int64(at.offsetDelta) != delta
+			out[i].Batches[j], before = at, at
+		}
+	}
+	r.bad = r.bad || len(out) == 0
+	return out
+}
+
 // DecodeManifestEntry reads what AppendTo wrote and returns the bytes behind it.
 func DecodeManifestEntry(b []byte) (entry ManifestEntry, rest []byte, err error) {
-	if len(b) == 0 || b[0] != manifestVersion {
-		return ManifestEntry{}, b, fmt.Errorf("not version %d: %w", manifestVersion, errBadManifest)
+	if len(b) == 0 || b[0] != manifestVersion && b[0] != manifestVersionRecent {
+		return ManifestEntry{}, b, fmt.Errorf("not version %d or %d: %w", manifestVersion, manifestVersionRecent, errBadManifest)
 	}
 	r := manifestReader{b: b[1:]}
 	m := ManifestEntry{
@@ -84,6 +133,9 @@ func DecodeManifestEntry(b []byte) (entry ManifestEntry, rest []byte, err error)
 		for i := range m.Epochs {
 			m.Epochs[i] = EpochEntry{Epoch: int32(r.int()), StartOffset: r.int()}
 		}
+	}
+	if b[0] == manifestVersionRecent {
+		m.Recent = r.recent()
 	}
 	if r.bad {
 		return ManifestEntry{}, b, errBadManifest

@@ -25,7 +25,7 @@ func Open(o Options) (*Log, error) {
 
 // openManifest believes the manifest; files are opened when they are needed.
 func (l *Log) openManifest(m *ManifestEntry) {
-	l.manifest = m
+	l.manifest, l.recent = m, m.Recent
 	l.epochs.restore(m.Epochs, m.EndOffset)
 	l.start.Store(m.StartOffset)
 	l.end.Store(m.EndOffset)

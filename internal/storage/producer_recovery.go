@@ -41,7 +41,12 @@ func (l *Log) loadProducers() error {
 	if err != nil {
 		return err
 	}
-	return l.rebuildProducers(l.end.Load(), maxOffset, d.snapshots)
+	if err := l.rebuildProducers(l.end.Load(), maxOffset, d.snapshots); err != nil {
+		return err
+	}
+	l.producers.recall(l.recent)
+	l.recent = nil
+	return nil
 }
 
 // rebuildProducers makes the state that of an offset: from the newest good snapshot up to it, and the batches that

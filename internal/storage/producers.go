@@ -273,6 +273,29 @@ func (p *producers) expire(nowMs, expirationMs int64) (nextMs int64) {
 	return nextMs
 }
 
+// recent lists, by id, what a snapshot does not keep of the producers.
+func (p *producers) recent() []RecentBatches {
+	var out []RecentBatches
+	for _, e := range p.byID {
+		if e.count > 1 {
+			out = append(out, RecentBatches{e.id, slices.Clone(e.batches[:e.count])})
+		}
+	}
+	slices.SortFunc(out, func(a, b RecentBatches) int { return cmp.Compare(a.ProducerID, b.ProducerID) })
+	return out
+}
+
+// recall gives producers that came out of a snapshot their older batches back, where the newest is still the same.
+func (p *producers) recall(recent []RecentBatches) {
+	for _, r := range recent {
+		e, newest := p.byID[r.ProducerID], r.Batches[len(r.Batches)-1]
+		if e == nil || e.lastOffset() != newest.lastOffset || e.lastSequence() != newest.lastSequence {
+			continue
+		}
+		e.count = int8(copy(e.batches[:], r.Batches))
+	}
+}
+
 // states lists the producers by id.
 func (p *producers) states() []ProducerState {
 	out := make([]ProducerState, 0, len(p.byID))
