@@ -39,14 +39,7 @@ func (b *Broker) producersOf(topic string, partition int32) ([]kmsg.DescribeProd
 	if err != nil {
 		return nil, err
 	}
-	if _, err := part.LeaderEpoch(-1); err != nil {
-		return nil, err
-	}
-	log, err := part.Log()
-	if err != nil {
-		return nil, err
-	}
-	states, err := log.Producers()
+	states, err := part.Producers()
 	if err != nil {
 		return nil, err
 	}

@@ -138,14 +138,11 @@ func namedTwice(req *kmsg.ListOffsetsRequest) map[topicPartition]bool {
 // segmentStarts answers version 0: the newest offsets at which segments begin that are not younger than the timestamp,
 // the end of the log among them, newest first.
 func segmentStarts(part *replica.Partition, timestamp int64, limit int) ([]int64, error) {
-	if _, err := part.LeaderEpoch(-1); err != nil {
-		return nil, err
-	}
-	log, err := part.Log()
+	start, segments, err := part.Segments()
 	if err != nil {
 		return nil, err
 	}
-	segments, end := log.Segments(), part.HighWatermark()
+	end := part.HighWatermark()
 	if len(segments) > 0 && segments[len(segments)-1].Size > 0 {
 		segments = append(segments, storage.SegmentInfo{BaseOffset: end, ModifiedMs: time.Now().UnixMilli()})
 	}
@@ -153,7 +150,7 @@ func segmentStarts(part *replica.Partition, timestamp int64, limit int) ([]int64
 	switch timestamp {
 	case replica.LatestTimestamp:
 	case replica.EarliestTimestamp:
-		return []int64{log.StartOffset()}[:min(limit, 1)], nil
+		return []int64{start}[:min(limit, 1)], nil
 	default:
 		for last >= 0 && segments[last].ModifiedMs > timestamp {
 			last--
@@ -161,7 +158,7 @@ func segmentStarts(part *replica.Partition, timestamp int64, limit int) ([]int64
 	}
 	offsets := []int64{}
 	for ; last >= 0 && len(offsets) < limit; last-- {
-		if start := max(segments[last].BaseOffset, log.StartOffset()); start <= end {
+		if start := max(segments[last].BaseOffset, start); start <= end {
 			offsets = append(offsets, start)
 		}
 	}

@@ -204,11 +204,11 @@ func (p *producing) startToldWith(err error, part *replica.Partition, records []
 			return -1
 		}
 	}
-	log, err := part.OpenLog()
+	extent, err := part.Extent()
 	if err != nil {
 		return -1
 	}
-	return log.StartOffset()
+	return extent.Start
 }
 
 // oneBatch says whether records are what Kafka hands to the log at all: one batch, of a codec that the version knows.

@@ -94,6 +94,14 @@ func (c *cleaner) dirtied(e *entry) {
 	c.candidates[e] = struct{}{}
 }
 
+// busy says that a log may have something to clean, which is looked at again and again, or is being cleaned.
+func (c *cleaner) busy(e *entry) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, candidate := c.candidates[e]
+	return candidate || c.running[e] != nil
+}
+
 // stop ends a log's cleaning, if there is one, and waits for that. It is called with e.mu held, which a cleaning never takes.
 func (c *cleaner) stop(e *entry) {
 	c.mu.Lock()

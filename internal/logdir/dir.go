@@ -60,6 +60,10 @@ type Options struct {
 	// HighWatermark of a partition for its checkpoint, negative if it has none to tell. nil: checkpoints keep what
 	// they hold.
 	HighWatermark func(topic string, partition int32) int64
+	// Idle says that nobody has used a partition's log since it was last asked, nor waits for it. Rest has the owner call Dir.Rest
+	// if that is so still. The directory calls both, holding no lock. nil: logs stay open.
+	Idle func(topic string, partition int32) bool
+	Rest func(topic string, partition int32)
 	// BrokerEpoch for the clean-shutdown marker, by which the controller tells a clean restart. nil: none is written.
 	BrokerEpoch func() int64
 	// Failed is called once, on a goroutine of its own that ends with it, when the directory can no longer be trusted (an fsync failed).
@@ -74,6 +78,7 @@ type Options struct {
 	RetentionCheck     time.Duration // log.retention.check.interval.ms
 	CheckpointEvery    time.Duration // log.flush.offset.checkpoint.interval.ms
 	HighWatermarkEvery time.Duration // replica.high.watermark.checkpoint.interval.ms
+	RestAfter          time.Duration // how long a log stays open that nobody uses
 	// A log that was given SyncEveryBytes is synced in the background SyncDelay later, so that recovery has less to read.
 	// By then the system has written most of it by itself, and what was deleted soon is never written.
 	SyncEveryBytes        int64
@@ -180,6 +185,7 @@ func (o *Options) setDefaults() {
 	o.RetentionCheck = orDefault(o.RetentionCheck, DefaultRetentionCheck)
 	o.CheckpointEvery = orDefault(o.CheckpointEvery, DefaultCheckpoint)
 	o.HighWatermarkEvery = orDefault(o.HighWatermarkEvery, DefaultHighWatermarks)
+	o.RestAfter = orDefault(o.RestAfter, DefaultRestAfter)
 	o.SyncEveryBytes = orDefault(o.SyncEveryBytes, DefaultSyncEveryBytes)
 	o.SyncDelay = orDefault(o.SyncDelay, DefaultSyncDelay)
 	o.FlushWorkers = orDefault(o.FlushWorkers, DefaultFlushWorkers)

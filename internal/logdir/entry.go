@@ -113,6 +113,7 @@ func (d *Dir) adopt(e *entry, l *storage.Log) {
 	d.mu.Unlock()
 	e.opened.Store(l)
 	d.refresh(e)
+	d.keeper.openedSome()
 }
 
 // release closes the entry's log, if it is open, without care for what it wrote last. e.mu is held.

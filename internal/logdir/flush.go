@@ -77,6 +77,13 @@ func (f *flusher) add(e *entry, l *storage.Log, w flushWaiter) bool {
 	return true
 }
 
+// busy says that a log's sync waits or is under way.
+func (f *flusher) busy(e *entry) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.jobs[e] != nil
+}
+
 // background syncs a log that nobody waits for, so that its recovery point advances.
 func (f *flusher) background(e *entry) {
 	if l := e.opened.Load(); l != nil {

@@ -15,8 +15,8 @@ const (
 	nothingDue = -1
 )
 
-// keeper does what is due: checkpoints, retention, flush.ms, syncs of what has grown, removal of folders. It sleeps until the soonest of these, and
-// without a bound when nothing is dirty: idle logs cost it nothing.
+// keeper does what is due: checkpoints, retention, flush.ms, syncs of what has grown, removal of folders, the closing of logs that
+// nobody uses. It sleeps until the soonest of these, and without a bound when nothing is dirty or open: idle logs cost it nothing.
 type keeper struct {
 	d    *Dir
 	wake chan struct{}
@@ -25,6 +25,7 @@ type keeper struct {
 	fresh      []*entry   // became dirty since the last look
 	added      []due
 	checkpoint bool // recovery points, start offsets or the set of logs have changed
+	opened     bool // logs were opened
 
 	// The rest is run's own.
 	schedule       schedule
@@ -33,6 +34,8 @@ type keeper struct {
 	nextRetention  time.Time           // zero: not due
 	nextCheckpoint time.Time
 	nextWatermarks time.Time
+	nextRest       time.Time
+	toRest         []*entry // what is left of a round among the open logs
 }
 
 func newKeeper(d *Dir) *keeper {
@@ -77,6 +80,17 @@ func (k *keeper) checkpointSoon() {
 	k.checkpoint = true
 	k.mu.Unlock()
 	k.signal()
+}
+
+// openedSome is called with an entry's lock held.
+func (k *keeper) openedSome() {
+	k.mu.Lock()
+	first := !k.opened
+	k.opened = true
+	k.mu.Unlock()
+	if first {
+		k.signal()
+	}
 }
 
 func (k *keeper) signal() {
@@ -133,6 +147,9 @@ func (k *keeper) round(now time.Time) (next time.Time, any bool) {
 	if passed(k.nextCheckpoint, now) {
 		k.checkpointRound()
 	}
+	if passed(k.nextRest, now) {
+		k.restRound(now)
+	}
 	return k.next()
 }
 
@@ -141,8 +158,8 @@ func passed(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
 // collect takes in what others have added since the last round.
 func (k *keeper) collect(now time.Time) {
 	k.mu.Lock()
-	fresh, added, checkpoint := k.fresh, k.added, k.checkpoint
-	k.fresh, k.added, k.checkpoint = nil, nil, false
+	fresh, added, checkpoint, opened := k.fresh, k.added, k.checkpoint, k.opened
+	k.fresh, k.added, k.checkpoint, k.opened = nil, nil, false, false
 	k.mu.Unlock()
 	for _, item := range added {
 		k.schedule.add(item)
@@ -158,6 +175,7 @@ func (k *keeper) collect(now time.Time) {
 	soonest(&k.nextCheckpoint, checkpoint || len(fresh) > 0, now.Add(k.d.o.CheckpointEvery))
 	soonest(&k.nextRetention, len(k.dirty) > 0, now.Add(k.d.o.RetentionCheck))
 	soonest(&k.nextWatermarks, len(k.behind) > 0, now.Add(k.d.o.HighWatermarkEvery))
+	soonest(&k.nextRest, opened && k.d.o.Idle != nil, now.Add(k.d.o.RestAfter))
 }
 
 func soonest(at *time.Time, wanted bool, then time.Time) {
@@ -171,7 +189,7 @@ func (k *keeper) next() (time.Time, bool) {
 	if len(k.schedule) > 0 {
 		next = time.UnixMilli(k.schedule[0].at)
 	}
-	for _, at := range []time.Time{k.nextRetention, k.nextWatermarks, k.nextCheckpoint} {
+	for _, at := range []time.Time{k.nextRetention, k.nextWatermarks, k.nextCheckpoint, k.nextRest} {
 		if !at.IsZero() && (next.IsZero() || at.Before(next)) {
 			next = at
 		}
@@ -192,6 +210,8 @@ func (k *keeper) do(item due, now time.Time) {
 		k.d.flusher.background(item.e)
 	case dueRemoval:
 		k.remove(item, now)
+	case dueRest:
+		k.d.o.Rest(item.e.topic, item.e.partition)
 	}
 }
 

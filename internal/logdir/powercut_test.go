@@ -31,7 +31,9 @@ func (l *life) live(boot string) error {
 		func() error { return l.begin(boot) },
 		func() error { return l.d.SetIdentity(Identity{ClusterID: "cluster", NodeID: 1}) },
 		func() error { return l.write(orders, true, "a1", "a2", "a3") },
+		l.rest,
 		l.checkpoint,
+		func() error { return l.write(orders, true, "a4") },
 		l.stop,
 		func() error { return l.begin(boot) },
 		func() error { return l.give(orders) },
@@ -39,7 +41,7 @@ func (l *life) live(boot string) error {
 		func() error { return l.write(ordersToo, false, "b2") },
 		l.checkpoint,
 		func() error { return l.write(ordersToo, true, "b3") },
-		l.stop,
+		l.stopAtRest,
 		func() error { return l.begin(boot) },
 		func() error { return l.write(ordersToo, true, "b4") },
 		l.stop,
@@ -99,7 +101,29 @@ func (l *life) checkpoint() error {
 	return errors.Join(l.d.writeRecoveryPoints(), l.d.writeHighWatermarks())
 }
 
-func (l *life) stop() error {
+// rest lets all logs rest, as the keeper does with those that nobody uses.
+func (l *life) rest() error {
+	for _, e := range l.d.entries(func(e *entry) bool { return e.opened.Load() != nil }) {
+		log := e.opened.Load()
+		if settled, err := log.Settle(); !settled || err != nil {
+			return fmt.Errorf("settled %v: %w", settled, err)
+		}
+		if err := l.d.syncLog(e, log); err != nil {
+			return err
+		}
+		e.dirty.Store(false)
+		if !l.d.Rest(e.topic, e.partition) {
+			return errors.New("a log that is synced does not rest")
+		}
+	}
+	return nil
+}
+
+func (l *life) stop() error { return l.stopAfter(func() error { return nil }) }
+
+func (l *life) stopAtRest() error { return l.stopAfter(l.rest) }
+
+func (l *life) stopAfter(last func() error) error {
 	logs := map[[16]byte][]string{}
 	for ref := range l.d.Partitions() {
 		log, err := l.d.Get(ref.Topic, ref.Partition)
@@ -109,6 +133,9 @@ func (l *life) stop() error {
 		if logs[ref.TopicID], err = contents(log); err != nil {
 			return err
 		}
+	}
+	if err := last(); err != nil {
+		return err
 	}
 	if err := l.d.Close(context.Background()); err != nil {
 		return err

@@ -71,9 +71,34 @@ func (e *entry) onlyActive() bool {
 	return held != nil && held.segments == 1
 }
 
-// rest closes a log that is open and was not used yet, if that is all the same to it. e.mu is held.
+// Rest closes a log of which nothing is in memory alone, and of which nothing is under way here, and says whether it did. It is for the
+// owner, who lets nobody use the log meanwhile; Get opens it again.
+func (d *Dir) Rest(topic string, partition int32) bool {
+	d.mu.RLock()
+	e, closed := d.logs[key{topic, partition}], d.closed
+	d.mu.RUnlock()
+	if e == nil || closed || d.failed() != nil {
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	l := e.opened.Load()
+	if l == nil {
+		return true
+	}
+	if e.dirty.Load() || d.flusher.busy(e) || d.cleaner.busy(e) {
+		return false
+	}
+	return !d.rest(e, l).Open
+}
+
+// rest closes a log that is open, if that is all the same to it. One whose folder may not survive a power cut must hold
+// no record: what rests counts as durable. e.mu is held.
 func (d *Dir) rest(e *entry, l *storage.Log) Held {
 	held := heldOpen(l)
+	if held.Size > 0 && !e.settled.Load() {
+		return held
+	}
 	m, ok := l.Rest()
 	if !ok {
 		return held

@@ -10,6 +10,7 @@ const (
 	dueFlush                    // flush.ms has passed for the log
 	dueSync                     // enough was appended for a sync in the background
 	dueRemoval                  // the folder's delay has passed
+	dueRest                     // an idle log was synced
 )
 
 // due is one thing to do at a time, in milliseconds.

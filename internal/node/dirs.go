@@ -62,6 +62,10 @@ func (n *Node) dirOptions(path string) logdir.Options {
 			}
 			return n.replicas.HighWatermark(topic, partition)
 		},
+		Idle: func(topic string, partition int32) bool {
+			return n.replicas != nil && n.replicas.Idle(topic, partition)
+		},
+		Rest: func(topic string, partition int32) { n.replicas.Rest(topic, partition) },
 		BrokerEpoch: func() int64 {
 			if n.registration == nil {
 				return -1

@@ -53,38 +53,41 @@ func (p *Partition) Append(records []byte, o AppendOptions) (Appended, error) {
 	}
 	p.topic.Traffic.MessagesIn.Add(result.LastOffset - result.BaseOffset + 1)
 	p.topic.Traffic.BytesIn.Add(int64(len(records)))
-	out := Appended{Appended: result, LogAppendTimeMs: -1, Unflushed: p.flushAfter(settings, result)}
-	if settings.Check.LogAppendTime {
-		out.LogAppendTimeMs = result.MaxTimestamp // what is stored: that of a duplicate is the first attempt's
+	if result.Unflushed && !result.Duplicate { // a duplicate's original has started it
+		p.flush()
 	}
-	return out, nil
+	if settings.Check.LogAppendTime {
+		result.LogAppendTimeMs = result.MaxTimestamp // what is stored: that of a duplicate is the first attempt's
+	}
+	return result, nil
 }
 
 // write is the part of an append that happens in order.
-func (p *Partition) write(records []byte, o AppendOptions, settings *Settings, now time.Time) (storage.Appended, []parked, error) {
+func (p *Partition) write(records []byte, o AppendOptions, settings *Settings, now time.Time) (Appended, []parked, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l, err := p.leading(o.LeaderEpoch)
 	if err != nil {
-		return storage.Appended{}, nil, err
+		return Appended{}, nil, err
 	}
 	if o.AcksAll {
 		if err := l.enough(settings.MinInSync); err != nil {
-			return storage.Appended{}, nil, fmt.Errorf("partition %s: %w", p, err)
+			return Appended{}, nil, fmt.Errorf("partition %s: %w", p, err)
 		}
 	}
 	stable := p.log.LastStableOffset()
 	result, err := p.log.Append(records, storage.AppendOptions{LeaderEpoch: l.epoch, Origin: o.Origin, NowMs: now.UnixMilli()})
 	if err != nil {
-		return storage.Appended{}, nil, fmt.Errorf("partition %s: %w", p, err)
+		return Appended{}, nil, fmt.Errorf("partition %s: %w", p, err)
 	}
+	out := Appended{Appended: result, LogAppendTimeMs: -1, Unflushed: p.flushDue(settings)}
 	if result.Duplicate {
-		return result, nil, nil
+		return out, nil, nil
 	}
 	before := p.highWatermark.Load()
 	free := p.advance()
 	p.wake(int64(len(records)), before, stable, o.Origin == storage.Marker)
-	return result, free, nil
+	return out, free, nil
 }
 
 // wake counts an append for the long polls. A marker can make a whole transaction readable. The caller holds mu.
@@ -104,14 +107,9 @@ func (p *Partition) wake(bytes, highWatermark, stable int64, marker bool) {
 	}
 }
 
-// flushAfter starts the flush that flush.messages asks for, and says whether it does. A duplicate's original has
-// started it.
-func (p *Partition) flushAfter(settings *Settings, result storage.Appended) bool {
-	due := settings.GroupCommit || p.log.EndOffset()-p.log.FlushedOffset() >= settings.Storage.FlushMessages
-	if due && !result.Duplicate {
-		p.flush()
-	}
-	return due
+// flushDue says whether flush.messages asks for a flush. The caller holds mu.
+func (p *Partition) flushDue(settings *Settings) bool {
+	return settings.GroupCommit || p.log.EndOffset()-p.log.FlushedOffset() >= settings.Storage.FlushMessages
 }
 
 // writable refuses a client's records while the disk's reserve is all that is left.

@@ -255,7 +255,8 @@ func (p *Partition) hold() (logdir.Held, error) {
 // use takes an open log. The caller holds mu.
 func (p *Partition) use(log *storage.Log) {
 	p.log, p.resting = log, false
-	p.highWatermark.Store(min(max(p.dir.CheckpointedHighWatermark(p.topic.Name, p.Index), log.StartOffset()), log.EndOffset()))
+	known := max(p.dir.CheckpointedHighWatermark(p.topic.Name, p.Index), p.highWatermark.Load()) // the latter if it has rested
+	p.highWatermark.Store(min(max(known, log.StartOffset()), log.EndOffset()))
 	log.SetHighWatermark(p.highWatermark.Load())
 }
 

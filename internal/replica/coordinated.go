@@ -17,11 +17,14 @@ type Coordinated struct {
 
 // Coordinated returns the partition's log for a coordinator, in the epoch in which this broker now leads.
 func (p *Partition) Coordinated() (*Coordinated, error) {
-	epoch, err := p.LeaderEpoch(-1)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l, err := p.leading(-1)
 	if err != nil {
 		return nil, err
 	}
-	return &Coordinated{p, epoch}, nil
+	p.hook() // from here on the log does not rest
+	return &Coordinated{p, l.epoch}, nil
 }
 
 // Epoch is the leader epoch that it serves.

@@ -33,6 +33,15 @@ func build(t *testing.T, flushMessages int64) *house {
 
 func buildOn(t *testing.T, disk *vfs.Mem, flushMessages int64) *house {
 	t.Helper()
+	h := buildWith(t, flushMessages, logdir.Options{FS: disk, Path: "/data"})
+	h.disk = disk
+	return h
+}
+
+// buildWith takes what matters to the test of a directory's options.
+func buildWith(t *testing.T, flushMessages int64, o logdir.Options) *house {
+	t.Helper()
+	h := &house{t: t, image: meta.Empty()}
 	settings := &Settings{
 		Storage: &storage.Settings{
 			SegmentBytes: 1 << 20, SegmentMs: math.MaxInt64, SegmentIndexBytes: 1 << 16, IndexIntervalBytes: 4096,
@@ -43,14 +52,17 @@ func buildOn(t *testing.T, disk *vfs.Mem, flushMessages int64) *house {
 		MinInSync:   1,
 		GroupCommit: flushMessages == 1,
 	}
-	dir, err := logdir.Open(logdir.Options{
-		FS: disk, Path: "/data", NodeID: 1, Files: storage.NewFiles(100), Logger: slog.New(slog.DiscardHandler), BootID: "boot",
-		Settings: func(string) *storage.Settings { return settings.Storage }, Cleaner: logdir.CleanerOptions{Disabled: true},
-	})
+	o.NodeID, o.Files, o.Logger, o.BootID = 1, storage.NewFiles(100), slog.New(slog.DiscardHandler), "boot"
+	o.Settings = func(string) *storage.Settings { return settings.Storage }
+	o.Cleaner.Disabled = true
+	o.HighWatermark = func(topic string, partition int32) int64 { return h.manager.HighWatermark(topic, partition) }
+	o.Idle = func(topic string, partition int32) bool { return h.manager.Idle(topic, partition) }
+	o.Rest = func(topic string, partition int32) { h.manager.Rest(topic, partition) }
+	dir, err := logdir.Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{t: t, disk: disk, dir: dir, image: meta.Empty(), settings: settings}
+	h.dir, h.settings = dir, settings
 	h.manager = New(Options{
 		NodeID: 1, Dirs: []*logdir.Dir{dir}, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 		Settings: func(*meta.Image, string) *Settings { return settings },

@@ -36,13 +36,14 @@ func (p *Partition) OffsetFor(timestampMs int64, level Level, leaderEpoch int32)
 		p.mu.Unlock()
 		return at, nil
 	}
-	l, err := p.leading(leaderEpoch)
+	l, err := p.borrowLed(leaderEpoch)
 	if err != nil {
 		p.mu.Unlock()
 		return nowhere, err
 	}
 	epochStart, epoch := l.epochStart, l.epoch
 	p.mu.Unlock()
+	defer p.giveBack()
 	bound := p.readable(level)
 	var lagging error
 	if level != LogEnd && p.highWatermark.Load() < epochStart {
@@ -114,9 +115,13 @@ func (p *Partition) EpochEnd(asked, leaderEpoch int32) (EpochEnd, error) {
 	if leaderEpoch < -1 {
 		return EpochEnd{-1, -1}, fmt.Errorf("partition %s: leader epoch %d: %w", p, leaderEpoch, kerr.FencedLeaderEpoch)
 	}
-	if _, err := p.LeaderEpoch(leaderEpoch); err != nil {
+	p.mu.Lock()
+	_, err := p.borrowLed(leaderEpoch)
+	p.mu.Unlock()
+	if err != nil {
 		return EpochEnd{-1, -1}, err
 	}
+	defer p.giveBack()
 	if asked < -1 {
 		return EpochEnd{asked, p.log.StartOffset()}, nil // as for any epoch older than all that are known
 	}
@@ -126,9 +131,13 @@ func (p *Partition) EpochEnd(asked, leaderEpoch int32) (EpochEnd, error) {
 
 // DeleteRecordsBefore raises the log's start to offset (-1: to the high watermark) and returns the new start.
 func (p *Partition) DeleteRecordsBefore(offset int64) (int64, error) {
-	if _, err := p.LeaderEpoch(-1); err != nil {
+	p.mu.Lock()
+	_, err := p.borrowLed(-1)
+	p.mu.Unlock()
+	if err != nil {
 		return -1, err
 	}
+	defer p.giveBack()
 	highWatermark := p.highWatermark.Load()
 	if offset == -1 {
 		offset = highWatermark

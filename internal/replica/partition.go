@@ -27,6 +27,8 @@ type Partition struct {
 	mu       sync.Mutex
 	assigned *meta.Partition // the newest state heard of
 	resting  bool            // the log is in order, and stays closed until somebody needs it
+	used     bool            // the log, since Idle was last asked
+	users    atomic.Int32    // of the log who do not hold mu; it grows under mu only, and while it is not 0 the log does not rest
 	offline  error           // why there is no log
 	leader   *leader
 	// durable is the end that a flush has vouched for. The log's own flushed offset runs ahead of it: the folder of a
@@ -68,8 +70,9 @@ func (p *Partition) takeOnLead() func() {
 // HighWatermark is the offset below which every record is committed. It never moves back while this broker leads.
 func (p *Partition) HighWatermark() int64 { return max(p.highWatermark.Load(), 0) }
 
-// Log is the partition's log, or why there is none. The caller holds mu, or saw leading succeed.
-func (p *Partition) Log() (*storage.Log, error) {
+// open returns the partition's log, or why there is none. The caller holds mu, and uses it no longer than that.
+func (p *Partition) open() (*storage.Log, error) {
+	p.used = true
 	if p.resting {
 		if err := p.rouse(); err != nil {
 			return nil, fmt.Errorf("partition %s: %w", p, err)
@@ -84,28 +87,66 @@ func (p *Partition) Log() (*storage.Log, error) {
 	return p.log, nil
 }
 
-// OpenLog is Log for callers that did not ask for leadership before.
-func (p *Partition) OpenLog() (*storage.Log, error) {
+// borrow opens the log and keeps it open until giveBack: so long p.log may be used without mu.
+func (p *Partition) borrow() (*storage.Log, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.Log()
+	log, err := p.open()
+	if err == nil {
+		p.users.Add(1)
+	}
+	return log, err
+}
+
+func (p *Partition) giveBack() { p.users.Add(-1) }
+
+// borrowLed is borrow if this broker leads in the expected epoch (-1: any). The caller holds mu.
+func (p *Partition) borrowLed(expected int32) (*leader, error) {
+	l, err := p.leading(expected)
+	if err == nil {
+		p.users.Add(1)
+	}
+	return l, err
+}
+
+// Producers lists the log's active producers, by id. The error is NOT_LEADER_OR_FOLLOWER if this broker does not lead.
+func (p *Partition) Producers() ([]storage.ProducerState, error) {
+	p.mu.Lock()
+	_, err := p.borrowLed(-1)
+	p.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	defer p.giveBack()
+	return p.log.Producers()
+}
+
+// Segments tells where the log starts, and lists its segments, oldest first. The error is as for Producers.
+func (p *Partition) Segments() (start int64, segments []storage.SegmentInfo, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, err := p.leading(-1); err != nil {
+		return 0, nil, err
+	}
+	return p.log.StartOffset(), p.log.Segments(), nil
 }
 
 // Extent is how far a log reaches.
 type Extent struct{ Start, End, Size int64 }
 
-// Extent tells how far the log reaches, or why there is none. Unlike Log it leaves a resting one closed.
+// Extent tells how far the log reaches, or why there is none. It leaves a resting one closed, and does not keep an idle one open.
 func (p *Partition) Extent() (Extent, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if held, ok := p.look(); ok {
 		return Extent{held.Start, held.End, held.Size}, nil
 	}
-	log, err := p.Log()
-	if err != nil {
-		return Extent{}, err
+	if p.log == nil {
+		if _, err := p.open(); err != nil {
+			return Extent{}, err
+		}
 	}
-	return Extent{log.StartOffset(), log.EndOffset(), log.Size()}, nil
+	return Extent{p.log.StartOffset(), p.log.EndOffset(), p.log.Size()}, nil
 }
 
 // look tells what is known of a resting log. The caller holds mu.
@@ -144,7 +185,7 @@ func (p *Partition) leading(expected int32) (*leader, error) {
 	if p.gone != nil {
 		return nil, p.gone
 	}
-	if _, err := p.Log(); err != nil {
+	if _, err := p.open(); err != nil {
 		return nil, err
 	}
 	if err := checkEpoch(expected, p.epoch); err != nil {
@@ -312,7 +353,15 @@ func (p *Partition) WhenCommitted(end int64, done func(error)) {
 // WhenDurable calls done once what was appended below end survives a power cut, or with an error when it cannot. It may
 // call it at once. done must not block.
 func (p *Partition) WhenDurable(end int64, done func(error)) {
-	p.dir.Flush(p.log, end, func(err error) { done(p.flushError(err)) })
+	log, err := p.borrow()
+	if err != nil {
+		done(err)
+		return
+	}
+	p.dir.Flush(log, end, func(err error) {
+		p.giveBack()
+		done(p.flushError(err))
+	})
 }
 
 func (p *Partition) flushError(err error) error {
@@ -355,7 +404,12 @@ func (p *Partition) readable(level Level) int64 {
 
 // flush makes what was appended durable in the background and then moves the high watermark.
 func (p *Partition) flush() {
-	p.dir.Flush(p.log, p.log.EndOffset(), func(err error) {
+	log, err := p.borrow()
+	if err != nil {
+		return // who waits is told when they ask for the log
+	}
+	p.dir.Flush(log, log.EndOffset(), func(err error) {
+		defer p.giveBack()
 		p.mu.Lock()
 		if p.leader == nil {
 			p.mu.Unlock()

@@ -37,11 +37,12 @@ type EpochEnd struct {
 // offsets in the answer are still right.
 func (p *Partition) Read(offset int64, o ReadOptions) (Read, error) {
 	p.mu.Lock()
-	_, err := p.leading(o.LeaderEpoch)
+	_, err := p.borrowLed(o.LeaderEpoch)
 	p.mu.Unlock()
 	if err != nil {
 		return Read{}, err
 	}
+	defer p.giveBack()
 	r := Read{
 		HighWatermark:    p.highWatermark.Load(),
 		LastStableOffset: p.readable(Stable),
@@ -82,10 +83,11 @@ func (p *Partition) diverges(offset int64, lastEpoch int32) (*EpochEnd, error) {
 
 // AbortedTransactions lists the aborted transactions with records in [from, below), those that began earlier included.
 func (p *Partition) AbortedTransactions(from, below int64) ([]storage.AbortedTransaction, error) {
-	log, err := p.OpenLog()
+	log, err := p.borrow()
 	if err != nil {
 		return nil, err
 	}
+	defer p.giveBack()
 	list, err := log.AbortedTransactions(from, below)
 	if err != nil {
 		return nil, fmt.Errorf("partition %s: aborted transactions from %d to %d: %w", p, from, below, err)
