@@ -34,6 +34,9 @@ type Log interface {
 	Read(from int64, limit int) ([]byte, error)
 	StartOffset() int64
 	EndOffset() int64
+	// MaxBatchBytes is what a batch may take now: max.message.bytes of Topic. The log does not hold Append to it, as a
+	// batch that is under way while it shrinks would else be lost to all who have a part in it.
+	MaxBatchBytes() int
 	// HighWatermark is the offset below which everything is committed. OnHighWatermark calls f, which does not wait,
 	// when it has moved.
 	HighWatermark() int64
@@ -45,6 +48,7 @@ type Caller = group.Caller
 
 // Options says what a Coordinator needs of its surroundings.
 type Options struct {
+	// Config is of all shards, but for MaxRecordBytes: that is taken from each shard's log.
 	Config *group.Config
 	// Partitions is the number of partitions of Topic, 0 while it does not exist.
 	Partitions func() int32

@@ -15,6 +15,13 @@ const loadBytes = 4 << 20
 // maxDecodedBatch bounds a batch that somebody compressed: Kafka's brokers may be told to.
 const maxDecodedBatch = 256 << 20
 
+// shardConfig bounds a shard's records by what its log takes at the time.
+func shardConfig(c *group.Config, log Log) *group.Config {
+	bounded := *c
+	bounded.MaxRecordBytes = func() int { return max(log.MaxBatchBytes()-batch.HeaderSize, 0) }
+	return &bounded
+}
+
 // appender writes what a shard decides.
 type appender struct{ shard *shard }
 
@@ -61,7 +68,7 @@ var errLogEndsEarly = errors.New("log ends before its end offset")
 // undone, and a new leader's log may end in records that are not committed yet.
 func load(ctx context.Context, log Log, o Options) (*group.Shard, loadStats, error) {
 	var stats loadStats
-	loader := group.NewLoader(o.Config)
+	loader := group.NewLoader(shardConfig(o.Config, log))
 	end := log.EndOffset()
 	for at := log.StartOffset(); at < end; {
 		if err := ctx.Err(); err != nil {

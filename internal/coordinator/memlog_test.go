@@ -19,11 +19,12 @@ type memLog struct {
 	held     bool
 	failing  error
 	reading  error
+	maxBytes int
 	observer map[int]func(int64)
 	next     int
 }
 
-func newMemLog() *memLog { return &memLog{observer: make(map[int]func(int64))} }
+func newMemLog() *memLog { return &memLog{maxBytes: 1 << 20, observer: make(map[int]func(int64))} }
 
 func (l *memLog) Append(b []byte, epoch int32) (int64, error) {
 	l.mu.Lock()
@@ -125,6 +126,19 @@ func (l *memLog) Read(from int64, limit int) ([]byte, error) {
 func (l *memLog) StartOffset() int64   { return l.locked(&l.start) }
 func (l *memLog) EndOffset() int64     { return l.locked(&l.end) }
 func (l *memLog) HighWatermark() int64 { return l.locked(&l.high) }
+
+func (l *memLog) MaxBatchBytes() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.maxBytes
+}
+
+// limit changes the topic's max.message.bytes.
+func (l *memLog) limit(maxBytes int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.maxBytes = maxBytes
+}
 
 func (l *memLog) locked(offset *int64) int64 {
 	l.mu.Lock()

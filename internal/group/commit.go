@@ -22,8 +22,9 @@ func Commit(r *kmsg.OffsetCommitRequest, reply Reply) Event {
 			return
 		}
 		response := e.commit(r)
-		if e.size > e.shard.config.MaxRecordBytes {
-			e.undo(r, reply, kerr.MessageTooLarge)
+		if e.tooLarge() {
+			// As Kafka until 3.9. Kafka 4 says UNKNOWN_SERVER_ERROR, of which nobody learns what to change.
+			e.undo(r, reply, kerr.InvalidCommitOffsetSize)
 			return
 		}
 		e.answer(r, reply, response)

@@ -15,7 +15,7 @@ func DeleteOffsets(r *kmsg.OffsetDeleteRequest, reply Reply) Event {
 		} else {
 			e.deleteRequested(g, r, response)
 		}
-		if e.size > e.shard.config.MaxRecordBytes {
+		if e.tooLarge() {
 			e.undo(r, reply, kerr.MessageTooLarge)
 			return
 		}

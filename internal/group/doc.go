@@ -38,7 +38,7 @@ type Caller struct {
 	ClientHost string
 }
 
-// Config bounds and times a shard's groups. It does not change while the shard is loaded.
+// Config bounds and times a shard's groups. Nothing but MaxRecordBytes changes while the shard is loaded.
 type Config struct {
 	InitialRebalanceDelayMs int64 // group.initial.rebalance.delay.ms
 	MinSessionTimeoutMs     int32 // group.min.session.timeout.ms
@@ -47,7 +47,8 @@ type Config struct {
 	OffsetsRetentionMs      int64 // offsets.retention.minutes
 	RetentionCheckMs        int64 // offsets.retention.check.interval.ms
 	OffsetMetadataMaxBytes  int   // offset.metadata.max.bytes, counted in UTF-16 units as Kafka counts
-	MaxRecordBytes          int   // what one record may take in the log, a little under the topic's max.message.bytes
+	// MaxRecordBytes is what one record may take in the log now, a little under the topic's max.message.bytes.
+	MaxRecordBytes func() int
 }
 
 // DefaultConfig has Kafka's defaults.
@@ -60,7 +61,7 @@ func DefaultConfig() *Config {
 		OffsetsRetentionMs:      10_080 * 60_000,
 		RetentionCheckMs:        600_000,
 		OffsetMetadataMaxBytes:  4096,
-		MaxRecordBytes:          1<<20 - 1024,
+		MaxRecordBytes:          func() int { return 1<<20 - 1024 },
 	}
 }
 

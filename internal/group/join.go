@@ -260,7 +260,7 @@ func (j joinRequest) replaceStatic(g *Group, old *Member) {
 // restored lets a static member go on where it was, without a rebalance.
 func (j joinRequest) restored(g *Group, m *Member, leader string) {
 	j.write(GroupRecord{Group: g.ID, Value: g.value(g.assignments())})
-	if j.size > j.shard.config.MaxRecordBytes {
+	if j.tooLarge() {
 		j.undo(j.r, j.reply, kerr.MessageTooLarge)
 		return
 	}

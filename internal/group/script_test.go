@@ -261,7 +261,8 @@ func (w *world) run(t *testing.T, line string) {
 	case "appends-work":
 		w.failing = nil
 	case "set":
-		w.config.MaxRecordBytes = a.number("max-record", w.config.MaxRecordBytes)
+		limit := a.number("max-record", w.config.MaxRecordBytes())
+		w.config.MaxRecordBytes = func() int { return limit }
 		w.config.MaxSize = a.number("max-size", w.config.MaxSize)
 		w.config.InitialRebalanceDelayMs = int64(a.ms("initial-delay", 3*time.Second))
 	case "reload":

@@ -134,10 +134,14 @@ func (e *edit) write(r Record) {
 	e.size += recordSize(r)
 }
 
-// full says that what else there is to write should be left to the next decision.
+// full says that what else there is to write should be left to the next decision. A decision that has written nothing
+// is never full: however small the limit, each gets on.
 func (e *edit) full() bool {
-	return len(e.change) >= maxRecordsAtOnce || e.size >= e.shard.config.MaxRecordBytes/2
+	return len(e.change) >= maxRecordsAtOnce || len(e.change) > 0 && e.size >= e.shard.config.MaxRecordBytes()/2
 }
+
+// tooLarge says that no record may hold what this decision writes.
+func (e *edit) tooLarge() bool { return e.size > e.shard.config.MaxRecordBytes() }
 
 func (e *edit) groups() *btree.Map[string, *Group] {
 	if !e.ownGroups {

@@ -84,7 +84,7 @@ func (e *edit) syncInPhase(g *Group, r *kmsg.SyncGroupRequest, reply Reply) {
 	}
 	// The replay of this record makes the group stable and gives the members their assignments.
 	e.write(GroupRecord{Group: g.ID, Value: g.value(assignments)})
-	if e.size > e.shard.config.MaxRecordBytes {
+	if e.tooLarge() {
 		e.callOff(g, r, reply)
 		return
 	}

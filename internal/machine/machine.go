@@ -62,9 +62,10 @@ type Options[S, R any] struct {
 	// due and names the next time, or the zero time for none. It must be cheap when nothing is due.
 	Timer func(s S, now time.Time) (Decision[S, R], time.Time)
 	// Size is what a record takes in the log; with BatchBytes it bounds an append, so that decisions which happen to be
-	// batched never make one that the log finds too large. A single decision's records are never split. May be nil.
+	// batched never make one that the log finds too large. A single decision's records are never split. BatchBytes is
+	// asked at each decision, as the bound may change. Both may be nil.
 	Size       func(record R) int
-	BatchBytes int
+	BatchBytes func() int
 	// QueueLimit bounds the events that are not answered yet. Zero means DefaultQueueLimit.
 	QueueLimit int
 	Now        func() time.Time // time.Now if nil

@@ -214,7 +214,7 @@ func (r *Runtime[S, R]) full(n, size int) bool {
 	if have == 0 || n == 0 {
 		return false
 	}
-	return have+n > MaxBatchRecords || r.o.BatchBytes > 0 && r.batch.bytes+size > r.o.BatchBytes
+	return have+n > MaxBatchRecords || r.o.BatchBytes != nil && r.batch.bytes+size > r.o.BatchBytes()
 }
 
 func (r *Runtime[S, R]) size(records []R) int {

@@ -239,7 +239,7 @@ func TestEventsThatWaitTogetherAreAppendedTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log journal
 		gate := make(chan struct{})
-		r := start(machine.Options[sum, int]{Log: &log, Size: func(int) int { return 10 }, BatchBytes: 45})
+		r := start(machine.Options[sum, int]{Log: &log, Size: func(int) int { return 10 }, BatchBytes: func() int { return 45 }})
 		defer r.Close(nil)
 		err := r.Submit(func(s sum, _ time.Time) decision { <-gate; return decision{State: s} })
 		if err != nil {

@@ -21,9 +21,6 @@ import (
 	"github.com/barnabas-mq/barnabas/internal/server"
 )
 
-// batchRoom is what a batch of one record takes beside it.
-const batchRoom = 1024
-
 // groupConfig is what the broker's settings mean to groups.
 func groupConfig(v *config.Values) *group.Config {
 	return &group.Config{
@@ -34,7 +31,6 @@ func groupConfig(v *config.Values) *group.Config {
 		OffsetsRetentionMs:      int64(config.OffsetsRetentionMinutes.Of(v)) * time.Minute.Milliseconds(),
 		RetentionCheckMs:        config.OffsetsRetentionCheckIntervalMs.Of(v),
 		OffsetMetadataMaxBytes:  int(config.OffsetMetadataMaxBytes.Of(v)),
-		MaxRecordBytes:          int(config.TopicMaxMessageBytes.Of(v)) - batchRoom,
 	}
 }
 

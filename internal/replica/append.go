@@ -130,6 +130,7 @@ func (s *Settings) check(records []byte, o AppendOptions, now time.Time) (batch.
 	rules.ProduceVersion = o.ProduceVersion
 	if o.Origin != storage.Client {
 		rules.Origin = batch.FromCoordinator
+		rules.MaxBatchBytes = 0 // whoever gathers a batch keeps the limit that held when it began
 	}
 	return batch.Check(records, rules)
 }

@@ -66,6 +66,13 @@ func (c *Coordinated) StartOffset() int64 { return c.partition.log.StartOffset()
 // EndOffset is where the log ends.
 func (c *Coordinated) EndOffset() int64 { return c.partition.log.EndOffset() }
 
+// MaxBatchBytes is the topic's max.message.bytes as it is now, or what a segment takes if that is less. Append leaves it
+// to the coordinator to keep to it.
+func (c *Coordinated) MaxBatchBytes() int {
+	s := c.partition.Settings()
+	return min(s.Check.MaxBatchBytes, int(s.Storage.SegmentBytes))
+}
+
 // HighWatermark is the offset below which everything is committed.
 func (c *Coordinated) HighWatermark() int64 { return c.partition.HighWatermark() }
 
