@@ -22,15 +22,12 @@ func (v *Values) HasRole(role string) bool {
 
 // crossCheck refuses settings that contradict each other, or that ask for what is not there yet.
 func (v *Values) crossCheck() error {
-	return errors.Join(
-		v.checkNode(),
-		v.checkQuorum(),
-		v.checkListeners(),
-		v.checkAdvertised(),
-		v.checkLimits(),
-		checkCleanerMemory(v),
-		v.checkTopicDefaults(),
-	)
+	return errors.Join(v.checkNode(), v.checkQuorum(), v.checkChangeable())
+}
+
+// checkChangeable is the part of crossCheck that an alteration while the broker runs may offend too.
+func (v *Values) checkChangeable() error {
+	return errors.Join(v.checkListeners(), v.checkAdvertised(), v.checkLimits(), v.checkCleanerMemory(), v.checkTopicDefaults())
 }
 
 func (v *Values) checkNode() error {
@@ -106,10 +103,7 @@ func (v *Values) checkLimits() error {
 	if queued > 0 && queued < largest {
 		return fmt.Errorf("queued.max.request.bytes=%d must be at least socket.request.max.bytes=%d", queued, largest)
 	}
-	if MaxConnectionsPerIP.Of(v) == 0 && connectionsPerIPKey.Of(v) == "" {
-		return errors.New("max.connections.per.ip=0 lets nobody in; it needs max.connections.per.ip.overrides")
-	}
-	if _, err := v.ConnectionsPerIP(); err != nil {
+	if err := v.checkConnections(); err != nil {
 		return err
 	}
 	heartbeat, session := BrokerHeartbeatIntervalMs.Of(v), BrokerSessionTimeoutMs.Of(v)
@@ -123,16 +117,31 @@ func (v *Values) checkLimits() error {
 }
 
 // checkCleanerMemory keeps for each thread of the cleaner what a table of keys needs at the least, as Kafka does.
-func checkCleanerMemory(v *Values) error {
+func (v *Values) checkCleanerMemory() error {
 	if threads := LogCleanerThreads.Of(v); threads > 0 && LogCleanerDedupeBufferSize.Of(v)/int64(threads) <= 1<<20 {
 		return whole("requirement failed: log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.")
 	}
 	return nil
 }
 
+// checkConnections refuses limits that let nobody in: set while running, they could not be undone, not even by a restart.
+func (v *Values) checkConnections() error {
+	if MaxConnections.Of(v) == 0 {
+		return whole("max.connections=0 lets nobody in, not even whoever would change it")
+	}
+	if MaxConnectionsPerIP.Of(v) == 0 && connectionsPerIPKey.Of(v) == "" {
+		return whole("requirement failed: max.connections.per.ip can be set to zero only if max.connections.per.ip.overrides property is set.")
+	}
+	if idle, delay := ConnectionsMaxIdleMs.Of(v), v.number(Broker, "connection.failed.authentication.delay.ms"); idle >= 0 && float64(idle) <= delay {
+		return whole("connections.max.idle.ms=%d must be more than connection.failed.authentication.delay.ms=%s, or negative to close no idle connection", idle, formatBound(delay))
+	}
+	_, err := v.ConnectionsPerIP()
+	return err
+}
+
 func (v *Values) checkTopicDefaults() error {
 	if TopicRetentionMs.Of(v) == 0 {
-		return errors.New("log.retention.ms must be unlimited (-1) or at least 1")
+		return whole("requirement failed: log.retention.ms must be unlimited (-1) or, greater than or equal to 1")
 	}
 	return checkTopicTogether(v)
 }

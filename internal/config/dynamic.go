@@ -143,12 +143,6 @@ func checkBrokerTogether(broker *Values, configs map[string]string, perBroker bo
 	if len(problems) > 0 {
 		return problems[0]
 	}
-	if err := checkCleanerMemory(changed); err != nil {
-		return err
-	}
-	if TopicRetentionMs.Of(changed) == 0 {
-		return whole("requirement failed: log.retention.ms must be unlimited (-1) or, greater than or equal to 1")
-	}
 	if err := checkThreads(broker, changed); err != nil {
 		return err
 	}
@@ -160,10 +154,7 @@ func checkBrokerTogether(broker *Values, configs map[string]string, perBroker bo
 			return whole("requirement failed: %s in cordoned.log.dirs is none of log.dirs", dir)
 		}
 	}
-	if _, err := changed.ConnectionsPerIP(); err != nil {
-		return err
-	}
-	return checkTopicTogether(changed)
+	return nil
 }
 
 // CheckGroupConfigs checks everything that is to be set for a group. Errors are Kafka's

@@ -116,3 +116,40 @@ func TestTheCleanersThreadsChangeInKafkasSteps(t *testing.T) {
 		t.Errorf("a megabyte for each thread: %v", err)
 	}
 }
+
+// max.connections.per.ip=0 was taken while running, and locked everybody out for ever.
+func TestWhatIsRefusedAtStartIsRefusedWhileRunning(t *testing.T) {
+	broker := loadSample(t)
+	for _, c := range []struct {
+		configs map[string]string
+		want    string
+	}{
+		{map[string]string{"max.connections.per.ip": "0"}, "requirement failed: max.connections.per.ip can be set to zero only if max.connections.per.ip.overrides property is set."},
+		{map[string]string{"max.connections.per.ip": "0", "max.connections.per.ip.overrides": "10.0.0.1:5"}, ""},
+		{map[string]string{"max.connections": "0"}, "max.connections=0 lets nobody in, not even whoever would change it"},
+		{map[string]string{"log.cleaner.min.compaction.lag.ms": "20", "log.cleaner.max.compaction.lag.ms": "10"}, "conflict topic config setting min.compaction.lag.ms (20) > max.compaction.lag.ms (10)"},
+	} {
+		for _, perBroker := range []bool{false, true} {
+			text := ""
+			if err := CheckBrokerConfigs(broker, c.configs, perBroker); err != nil {
+				text = err.Error()
+			}
+			if text != c.want {
+				t.Errorf("%v, per broker %v, is answered %q, not %q", c.configs, perBroker, text, c.want)
+			}
+		}
+	}
+}
+
+// What was stored by a version that took it, or beside other static settings, must not lock everybody out either.
+func TestStoredSettingsThatContradictEachOtherAreLeftOut(t *testing.T) {
+	v, problems := loadSample(t).WithDynamic(map[string]string{"max.connections.per.ip": "0", "max.connections": "12"}, nil)
+	if len(problems) != 1 || MaxConnectionsPerIP.Of(v) == 0 || MaxConnections.Of(v) != 12 {
+		t.Errorf("max.connections.per.ip=%d max.connections=%d, problems %v", MaxConnectionsPerIP.Of(v), MaxConnections.Of(v), problems)
+	}
+	v, problems = loadSample(t).WithDynamic(map[string]string{"max.connections.per.ip": "0"}, map[string]string{"max.connections": "0", "log.retention.ms": "60000"})
+	if len(problems) == 0 || MaxConnectionsPerIP.Of(v) == 0 || MaxConnections.Of(v) == 0 || TopicRetentionMs.Of(v) != 60_000 {
+		t.Errorf("max.connections.per.ip=%d max.connections=%d retention.ms=%d, problems %v",
+			MaxConnectionsPerIP.Of(v), MaxConnections.Of(v), TopicRetentionMs.Of(v), problems)
+	}
+}

@@ -111,8 +111,12 @@ func TestMistakesAreNamedWithWhatIsRight(t *testing.T) {
 		{"controller.quorum.bootstrap.servers", "a:9093,b:9093", "a quorum of several is not served yet"},
 		{"process.roles", "broker", "a broker without a controller is not served yet"},
 		{"queued.max.request.bytes", "1000", "must be at least socket.request.max.bytes"},
+		{"max.connections", "0", "lets nobody in"},
+		{"max.connections.per.ip", "0", "can be set to zero only if max.connections.per.ip.overrides"},
+		{"max.connections.per.ip.overrides", "a b:1", "is no host"},
+		{"connections.max.idle.ms", "0", "must be more than connection.failed.authentication.delay.ms=100"},
 		{"broker.heartbeat.interval.ms", "2000", "must be at most half of broker.session.timeout.ms"},
-		{"log.retention.ms", "0", "must be unlimited (-1) or at least 1"},
+		{"log.retention.ms", "0", "must be unlimited (-1) or, greater than or equal to 1"},
 		{"log.cleanup.policy", "remove", "Invalid value remove for configuration log.cleanup.policy: String must be one of: compact, delete"},
 	} {
 		_, _, err := LoadBroker(FromMap("test", map[string]string{c.name: c.value}))

@@ -2,6 +2,7 @@ package config
 
 import (
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -184,12 +185,48 @@ func (v *Values) WithDynamic(clusterDefault, perBroker map[string]string) (*Valu
 	for _, layer := range []map[string]string{l.dynamicDefault, l.dynamicBroker} {
 		dropInvalid(layer, bad)
 	}
+	changed, err := v.over(l, bad)
+	if err == nil {
+		return changed, problems
+	}
+	bad(err)
+	return v.withoutContradiction(l), problems
+}
+
+// over resolves layers on top of what v was started with, and says if they contradict each other.
+func (v *Values) over(l *layers, bad func(error)) (*Values, error) {
 	changed, err := resolve(l, bad)
 	if err != nil {
-		bad(err)
 		changed.network = v.network
+		return changed, err
 	}
-	return changed, problems
+	return changed, changed.checkChangeable()
+}
+
+// withoutContradiction takes the dynamic settings one by one, as many as agree with each other. It is for what was stored
+// beside other static settings, or by a version that did not refuse it: a broker that obeyed might let nobody in who could
+// mend it, and one that dropped them all might delete what only they keep.
+func (v *Values) withoutContradiction(l *layers) *Values {
+	taken := &layers{machine: l.machine, static: l.static, dynamicDefault: map[string]string{}, dynamicBroker: map[string]string{}}
+	changed, _ := v.over(taken, func(error) {})
+	take := func(from, to map[string]string) (more bool) {
+		for _, name := range slices.Sorted(maps.Keys(from)) {
+			to[name] = from[name]
+			with, err := v.over(taken, func(error) {})
+			if err != nil {
+				delete(to, name)
+				continue
+			}
+			changed, more = with, true
+			delete(from, name)
+		}
+		return more
+	}
+	for more := true; more; { // one that was refused may agree with a later one
+		more = take(l.dynamicDefault, taken.dynamicDefault)
+		more = take(l.dynamicBroker, taken.dynamicBroker) || more
+	}
+	return changed
 }
 
 // dropInvalid removes settings that are unknown, read-only or do not parse.
