@@ -177,7 +177,7 @@ func (n *Node) leadShard(part *replica.Partition) {
 }
 
 // openBroker builds what serves requests, and binds the listeners: what they are bound to is registered.
-func (n *Node) openBroker(context.Context) error {
+func (n *Node) openBroker(ctx context.Context) error {
 	v := n.live.values()
 	n.registration = newRegistration(n)
 	n.replicas = replica.New(replica.Options{
@@ -198,10 +198,10 @@ func (n *Node) openBroker(context.Context) error {
 		FetchSessions:  api.NewFetchSessions(int(config.MaxIncrementalFetchSessionCacheSlots.Of(v))),
 		Groups:         n.groups,
 	}
-	return n.openServer()
+	return n.openServer(ctx)
 }
 
-func (n *Node) openServer() error {
+func (n *Node) openServer(ctx context.Context) error {
 	v := n.live.values()
 	var listeners []server.Listener
 	for _, l := range v.Listeners() {
@@ -218,7 +218,7 @@ func (n *Node) openServer() error {
 	if len(listeners) == 0 {
 		return errNoListener
 	}
-	limits, err := serverLimits(v)
+	limits, err := n.serverLimits(ctx)
 	if err != nil {
 		return err
 	}
@@ -227,18 +227,6 @@ func (n *Node) openServer() error {
 		Listeners: listeners, Rows: api.Table(), Broker: n.broker, Logger: n.logger, Observer: n.requests, Limits: limits,
 	})
 	return n.server.Listen()
-}
-
-func serverLimits(v *config.Values) (server.Limits, error) {
-	perIP, err := v.ConnectionsPerIP()
-	return server.Limits{
-		RequestMaxBytes:     int(config.SocketRequestMaxBytes.Of(v)),
-		QueuedMaxBytes:      max(config.QueuedMaxRequestBytes.Of(v), 0),
-		MaxConnections:      int(config.MaxConnections.Of(v)),
-		MaxConnectionsPerIP: int(config.MaxConnectionsPerIP.Of(v)),
-		PerIP:               perIP,
-		MaxIdle:             config.Millis(config.ConnectionsMaxIdleMs, v),
-	}, err
 }
 
 // openAdmin serves metrics and health. Where nobody asked for it by name it is a convenience, and a second broker on the

@@ -55,6 +55,7 @@ type Node struct {
 	groups       *coordinator.Coordinator
 	broker       *api.Broker
 	server       *server.Server
+	overrides    overrides // of the start, then of act
 	registration *registration
 	incarnation  meta.ID
 	requests     *admin.Requests
@@ -244,9 +245,11 @@ func (n *Node) act(image *meta.Image, d meta.Delta) {
 	for _, err := range n.live.update(image) {
 		n.logger.Warn("a dynamic config cannot take effect", "error", err)
 	}
-	if limits, err := serverLimits(n.live.values()); err == nil {
-		n.server.SetLimits(limits)
+	limits, err := n.serverLimits(context.Background())
+	if err != nil {
+		n.logger.Warn("a dynamic config takes effect in part only", "error", err)
 	}
+	n.server.SetLimits(limits)
 	n.reconfigureDirs()
 	n.replicas.Apply(image, d)
 	n.settingsKnownOnce.Do(func() { close(n.settingsKnown) })

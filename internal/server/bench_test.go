@@ -18,6 +18,7 @@ func benchmarkServer(b *testing.B, rows ...api.Row) net.Conn {
 	logger := slog.New(slog.DiscardHandler)
 	s := New(Options{
 		Listeners: []Listener{{Name: "PLAINTEXT", Address: "127.0.0.1:0"}}, Rows: rows, Logger: logger, Broker: &api.Broker{Logger: logger},
+		Limits: ample(Limits{}),
 	})
 	if err := s.Listen(); err != nil {
 		b.Fatal(err)

@@ -51,7 +51,7 @@ func FuzzConnection(f *testing.F) {
 	f.Fuzz(func(t *testing.T, said []byte) {
 		log := &logBook{}
 		logger := slog.New(slog.NewTextHandler(io.Writer(log), nil))
-		s := New(Options{Rows: rows, Logger: logger, Broker: &api.Broker{Logger: logger, Image: meta.Empty}})
+		s := New(Options{Rows: rows, Logger: logger, Broker: &api.Broker{Logger: logger, Image: meta.Empty}, Limits: ample(Limits{})})
 		started := time.Now()
 		s.ServeConn("PLAINTEXT", &script{Reader: bytes.NewReader(said)})
 		s.wait.Wait()

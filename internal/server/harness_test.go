@@ -3,10 +3,12 @@ package server
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"strings"
 	"sync"
@@ -67,9 +69,18 @@ func prepare(t *testing.T, limits Limits, rows ...api.Row) *house {
 		Listeners: []Listener{{Name: "PLAINTEXT", Address: "127.0.0.1:0"}},
 		Rows:      rows,
 		Broker:    &api.Broker{Logger: logger, Image: meta.Empty, MetadataOffset: func() int64 { return 0 }},
-		Limits:    limits,
+		Limits:    ample(limits),
 		Logger:    logger,
 	})}
+}
+
+// ample sets the limits that a test is not about to Kafka's defaults.
+func ample(l Limits) Limits {
+	l.RequestMaxBytes = cmp.Or(l.RequestMaxBytes, 100<<20)
+	l.MaxConnections = cmp.Or(l.MaxConnections, math.MaxInt32)
+	l.MaxConnectionsPerIP = cmp.Or(l.MaxConnectionsPerIP, math.MaxInt32)
+	l.MaxIdle = cmp.Or(l.MaxIdle, 10*time.Minute)
+	return l
 }
 
 func indexOf(key int16) int {

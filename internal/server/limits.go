@@ -7,33 +7,24 @@ import (
 	"time"
 )
 
-// Limits bound what all clients together, and each of them, may take.
+// Limits bound what all clients together, and each of them, may take. Each counts as it is: 0 connections are none.
 type Limits struct {
 	RequestMaxBytes int   // socket.request.max.bytes.
-	QueuedMaxBytes  int64 // queued.max.request.bytes: requests that are read and not finished. 0 is no limit.
+	QueuedMaxBytes  int64 // queued.max.request.bytes: requests that are read and not finished. 0 or less is no limit.
 	MaxConnections  int   // max.connections: beyond it nothing is accepted until a connection closes.
 	// MaxConnectionsPerIP is max.connections.per.ip: beyond it connections are accepted and closed.
 	MaxConnectionsPerIP int
 	// PerIP is max.connections.per.ip.overrides, by address.
 	PerIP   map[string]int
-	MaxIdle time.Duration // connections.max.idle.ms.
+	MaxIdle time.Duration // connections.max.idle.ms: negative closes no idle connection.
 }
 
-// withDefaults fills in Kafka's defaults where nothing was said.
-func (l Limits) withDefaults() Limits {
-	if l.RequestMaxBytes <= 0 {
-		l.RequestMaxBytes = 100 << 20
+// idle is how long nothing may happen on a connection.
+func (l *Limits) idle() time.Duration {
+	if l.MaxIdle < 0 {
+		return math.MaxInt64
 	}
-	if l.MaxConnections <= 0 {
-		l.MaxConnections = math.MaxInt32
-	}
-	if l.MaxConnectionsPerIP <= 0 && l.PerIP == nil {
-		l.MaxConnectionsPerIP = math.MaxInt32
-	}
-	if l.MaxIdle <= 0 {
-		l.MaxIdle = 10 * time.Minute
-	}
-	return l
+	return l.MaxIdle
 }
 
 func (l *Limits) connectionsOf(ip string) int {

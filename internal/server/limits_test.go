@@ -54,6 +54,20 @@ func TestBeyondMaxConnectionsNothingIsAcceptedUntilOneCloses(t *testing.T) {
 	second.expect(1)
 }
 
+// Zero was taken for "not set", and let everybody in.
+func TestALimitOfZeroLetsNobodyIn(t *testing.T) {
+	h := prepare(t, Limits{})
+	none := ample(Limits{})
+	none.MaxConnectionsPerIP = 0
+	h.server.SetLimits(none)
+	if err := h.server.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	h.server.Serve()
+	defer h.stop()
+	h.dial().expectClosed()
+}
+
 func TestLargeRequestsWaitForEachOthersMemory(t *testing.T) {
 	g := newGate()
 	h := open(t, Limits{QueuedMaxBytes: 1 << 20}, api.Row{Key: 0, Max: 9, Handle: func(b *api.Broker, r *api.Request) api.Result {
@@ -193,6 +207,22 @@ func TestIdleConnectionsAreClosedAndBusyOnesAreNot(t *testing.T) {
 		if waited := time.Since(started); waited < 15*time.Second || waited > 30*time.Second {
 			t.Errorf("the busy connection was closed after another %s", waited)
 		}
+	})
+}
+
+// A negative connections.max.idle.ms was taken for "not set", and closed connections after Kafka's ten minutes.
+func TestANegativeLimitClosesNoIdleConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := prepare(t, Limits{MaxIdle: -time.Millisecond})
+		defer h.stop()
+		c := h.pipe()
+		for i := range int32(2) {
+			c.send(apiVersions())
+			c.expect(i + 1)
+			time.Sleep(25 * time.Minute)
+		}
+		c.send(apiVersions())
+		c.expect(3)
 	})
 }
 

@@ -155,7 +155,7 @@ func (c *conn) fill() error {
 			return io.ErrNoProgress
 		case !errors.Is(err, os.ErrDeadlineExceeded) || c.isOver():
 			return err
-		case in.buffer == nil && time.Since(in.active) >= c.server.limits.Load().MaxIdle:
+		case in.buffer == nil && time.Since(in.active) >= c.server.limits.Load().idle():
 			return err
 		case in.buffer != nil && (c.server.budget.pressed() || time.Since(started) >= stallLimit):
 			return err
@@ -172,7 +172,7 @@ func (c *conn) setReadDeadline() {
 	}
 	limit := stallTick
 	if in.empty() {
-		idle := c.server.limits.Load().MaxIdle
+		idle := c.server.limits.Load().idle()
 		if left := in.deadline.Sub(now); left > idle-idle/8 && left <= idle {
 			return
 		}

@@ -90,7 +90,6 @@ func New(o Options) *Server {
 
 // SetLimits changes the limits for everything that is accepted, read or waits from now on.
 func (s *Server) SetLimits(l Limits) {
-	l = l.withDefaults()
 	s.limits.Store(&l)
 	s.budget.resize(l.QueuedMaxBytes)
 	s.mu.Lock()
