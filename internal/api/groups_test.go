@@ -45,6 +45,7 @@ func (l *forgetfulLog) Append(b []byte, _ int32) (int64, error) {
 func (l *forgetfulLog) Read(int64, int) ([]byte, error) { return nil, errors.New("forgotten") }
 func (l *forgetfulLog) StartOffset() int64              { return 0 }
 func (l *forgetfulLog) EndOffset() int64                { return 0 }
+func (l *forgetfulLog) MaxBatchBytes() int              { return 1 << 20 }
 func (l *forgetfulLog) HighWatermark() int64            { return 0 }
 func (l *forgetfulLog) OnHighWatermark(f func(int64)) (cancel func()) {
 	l.mu.Lock()
