@@ -9,6 +9,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,6 +60,7 @@ func newGroupWorld(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t, nil)
 	w.topic("t", 1, 1, 1)
+	var ids atomic.Int64
 	groupConfig := group.DefaultConfig()
 	groupConfig.InitialRebalanceDelayMs = 0
 	w.broker.Groups = coordinator.New(coordinator.Options{
@@ -73,7 +75,7 @@ func newGroupWorld(t *testing.T) *world {
 			w.topic(coordinator.Topic, 100, 1, 1)
 			return nil
 		},
-		NewID:  func() string { return "id" },
+		NewID:  func() string { return fmt.Sprintf("id-%d", ids.Add(1)) },
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	t.Cleanup(w.broker.Groups.Close)
