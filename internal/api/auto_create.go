@@ -14,8 +14,6 @@ import (
 )
 
 const (
-	offsetsTopic = "__consumer_offsets"
-
 	// creationsLimit bounds the topics that are being created because somebody asked for their metadata. Those beyond
 	// it are created when they are asked for again.
 	creationsLimit = 1000
@@ -119,21 +117,14 @@ func textOf(message *string) string {
 	return *message
 }
 
-// topicToCreate leaves numbers to the controller unless this broker's settings say them.
+// topicToCreate leaves numbers of an ordinary topic to the controller unless this broker's settings say them.
 func (b *Broker) topicToCreate(name string) kmsg.CreateTopicsRequestTopic {
 	settings := b.Config()
+	if isInternalTopic(name) {
+		return InternalTopic(name, settings, b.Image())
+	}
 	topic := kmsg.NewCreateTopicsRequestTopic()
 	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, -1, -1
-	if name == offsetsTopic {
-		topic.NumPartitions = config.OffsetsTopicNumPartitions.Of(settings)
-		topic.ReplicationFactor = b.internalFactor(config.OffsetsTopicReplicationFactor)
-		topic.Configs = []kmsg.CreateTopicsRequestTopicConfig{
-			topicConfig("cleanup.policy", "compact"),
-			topicConfig("compression.type", "producer"),
-			topicConfig("segment.bytes", fmt.Sprint(config.OffsetsTopicSegmentBytes.Of(settings))),
-		}
-		return topic
-	}
 	if config.NumPartitions.IsSet(settings) {
 		topic.NumPartitions = config.NumPartitions.Of(settings)
 	}
@@ -141,27 +132,4 @@ func (b *Broker) topicToCreate(name string) kmsg.CreateTopicsRequestTopic {
 		topic.ReplicationFactor = int16(config.DefaultReplicationFactor.Of(settings))
 	}
 	return topic
-}
-
-func topicConfig(name, value string) kmsg.CreateTopicsRequestTopicConfig {
-	c := kmsg.NewCreateTopicsRequestTopicConfig()
-	c.Name, c.Value = name, &value
-	return c
-}
-
-// internalFactor is the replication factor of an internal topic: what is set, else as many of the default three as
-// there are brokers. Kafka insists on three, so that one broker with its defaults hangs every consumer.
-func (b *Broker) internalFactor(key config.Key[int16]) int16 {
-	settings := b.Config()
-	factor := key.Of(settings)
-	if key.IsSet(settings) {
-		return factor
-	}
-	alive := int16(0)
-	for broker := range b.Image().Brokers() {
-		if !broker.Fenced && alive < factor {
-			alive++
-		}
-	}
-	return max(alive, 1)
 }

@@ -224,8 +224,3 @@ func directoryLost(broker *meta.Broker, p *meta.Partition, replica int) bool {
 		return !slices.Contains(broker.LogDirs, directory)
 	}
 }
-
-// isInternalTopic reports whether a topic belongs to Kafka itself.
-func isInternalTopic(name string) bool {
-	return name == offsetsTopic || name == "__transaction_state" || name == "__share_group_state"
-}

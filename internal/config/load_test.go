@@ -165,7 +165,7 @@ func TestAControllersListenerThatNobodyServesWarns(t *testing.T) {
 
 func TestWhatIsNotActedOnWarnsOnceAReason(t *testing.T) {
 	_, warnings, err := LoadBroker(FromMap("test", map[string]string{
-		"transaction.max.timeout.ms": "1000", "transaction.state.log.num.partitions": "5", "num.io.threads": "16",
+		"transaction.max.timeout.ms": "1000", "transaction.state.log.load.buffer.size": "5", "num.io.threads": "16",
 		"replica.lag.time.max.ms": "30000", "zookeeper.connect": "localhost:2181", "cruise.control.metrics.topic": "x",
 		"ssl.keystore.type": "JKS", "authorizer.class.name": "",
 	}))
@@ -178,7 +178,7 @@ func TestWhatIsNotActedOnWarnsOnceAReason(t *testing.T) {
 	}
 	want := []string{
 		"cruise.control.metrics.topic has no effect: " + noPlugIn,
-		"transaction.max.timeout.ms, transaction.state.log.num.partitions have no effect: transactions are not served yet",
+		"transaction.max.timeout.ms, transaction.state.log.load.buffer.size have no effect: transactions are not served yet",
 		"zookeeper.connect has no effect: Kafka 4 has removed it",
 	}
 	if !slices.Equal(lines, want) {

@@ -56,27 +56,9 @@ func (n *Node) offsetsPartitions() int32 {
 	return int32(len(t.Partitions))
 }
 
-// createOffsetsTopic makes __consumer_offsets. An unset replication factor means as many as there are brokers, at most
-// three; a set one is obeyed, and refused with a log line when there are too few brokers, as consumers would else hang
-// without anybody knowing why.
+// createOffsetsTopic makes __consumer_offsets, and says why it cannot, as consumers would else hang without anybody knowing.
 func (n *Node) createOffsetsTopic(ctx context.Context) error {
-	v := n.live.values()
-	topic := kmsg.NewCreateTopicsRequestTopic()
-	topic.Topic = coordinator.Topic
-	topic.NumPartitions = config.OffsetsTopicNumPartitions.Of(v)
-	topic.ReplicationFactor = min(3, int16(liveBrokers(n.publisher.current())))
-	if config.OffsetsTopicReplicationFactor.IsSet(v) {
-		topic.ReplicationFactor = config.OffsetsTopicReplicationFactor.Of(v)
-	}
-	for name, value := range map[string]string{
-		"cleanup.policy":   "compact",
-		"compression.type": "producer",
-		"segment.bytes":    fmt.Sprint(config.OffsetsTopicSegmentBytes.Of(v)),
-	} {
-		c := kmsg.NewCreateTopicsRequestTopicConfig()
-		c.Name, c.Value = name, kmsg.StringPtr(value)
-		topic.Configs = append(topic.Configs, c)
-	}
+	topic := api.InternalTopic(coordinator.Topic, n.live.values(), n.publisher.current())
 	err := n.createTopic(ctx, topic)
 	if now := time.Now(); err != nil && now.Sub(n.saidNoOffsetsTopic) > time.Minute { // clients ask ten times a second
 		n.saidNoOffsetsTopic = now
@@ -84,16 +66,6 @@ func (n *Node) createOffsetsTopic(ctx context.Context) error {
 			"topic", coordinator.Topic, "replication_factor", topic.ReplicationFactor, "error", err)
 	}
 	return err
-}
-
-func liveBrokers(image *meta.Image) int {
-	live := 0
-	for b := range image.Brokers() {
-		if !b.Fenced {
-			live++
-		}
-	}
-	return max(live, 1)
 }
 
 // createTopic has a topic created and waits until this broker knows it. That it exists already is success.
