@@ -25,12 +25,15 @@ type listening struct {
 	// spare is a descriptor kept for the day when there are none: given up, it lets one connection be accepted and
 	// closed, so that a client sees an end instead of hanging in the system's queue. Only the accept loop uses it.
 	spare *os.File
+	loop  sync.WaitGroup // The accept loop.
+
+	// server.mu guards these.
+	served  bool // The accept loop was started.
+	removed bool // It is no listener of the server's any more.
 }
 
 func newListening(s *Server, config Listener, bound net.Listener) *listening {
-	l := &listening{server: s, config: config, bound: bound, stop: make(chan struct{})}
-	l.takeSpare()
-	return l
+	return &listening{server: s, config: config, bound: bound, stop: make(chan struct{})}
 }
 
 func (l *listening) takeSpare() {
@@ -48,13 +51,15 @@ func (l *listening) close() {
 
 // accept runs until the listener is closed. Whatever fails, open connections are not touched.
 func (l *listening) accept() {
+	defer l.loop.Done()
+	l.takeSpare()
 	defer func() {
 		if l.spare != nil {
 			_ = l.spare.Close()
 		}
 	}()
 	pause := time.Duration(0)
-	for l.server.awaitRoom() {
+	for l.awaitRoom() {
 		socket, err := l.bound.Accept()
 		if err == nil {
 			pause = 0
@@ -91,14 +96,15 @@ func (l *listening) turnAway() {
 	l.takeSpare()
 }
 
-// awaitRoom waits until one more connection is allowed; false says that the server stops.
-func (s *Server) awaitRoom() bool {
+// awaitRoom waits until one more connection is allowed; false says that the listener is to end.
+func (l *listening) awaitRoom() bool {
+	s := l.server
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for !s.stopping && len(s.connections) >= s.limits.Load().MaxConnections {
+	for !s.stopping && !l.removed && len(s.connections) >= s.limits.Load().MaxConnections {
 		s.room.Wait()
 	}
-	return !s.stopping
+	return !s.stopping && !l.removed
 }
 
 func (l *listening) welcome(socket net.Conn) {

@@ -29,7 +29,8 @@ type Listener struct {
 	SendBuffer, ReceiveBuffer int
 }
 
-// Options are what a server is made of. Nothing in it changes after New; limits change through SetLimits.
+// Options are what a server is made of. Nothing in it changes after New; limits change through SetLimits, listeners through
+// SetListeners.
 type Options struct {
 	Listeners []Listener
 	Rows      []api.Row
@@ -53,10 +54,10 @@ type Server struct {
 	life context.Context //nolint:containedctx // The server's own life.
 	end  context.CancelFunc
 
-	listening []*listening
-	wait      sync.WaitGroup // Accept loops and connections.
+	wait sync.WaitGroup // Accept loops and connections.
 
-	mu          sync.Mutex // Guards the fields below.
+	mu          sync.Mutex   // Guards the fields below.
+	listening   []*listening // In the order in which they were bound.
 	connections map[*conn]struct{}
 	perIP       map[string]int
 	room        *sync.Cond // A connection was closed, or the server stops.
@@ -97,36 +98,6 @@ func (s *Server) SetLimits(l Limits) {
 	s.mu.Unlock()
 }
 
-// Listen binds every listener, and none if one cannot be bound. Connections that arrive before Serve wait in the
-// system's queue.
-func (s *Server) Listen() error {
-	for _, l := range s.options.Listeners {
-		bound, err := (&net.ListenConfig{}).Listen(s.life, "tcp", l.Address)
-		if err != nil {
-			s.closeListeners()
-			return fmt.Errorf("listener %s on %q: %w", l.Name, l.Address, err)
-		}
-		s.listening = append(s.listening, newListening(s, l, bound))
-	}
-	return nil
-}
-
-// Addresses returns where the listeners are bound, in the order of the options: with port 0 the port that was given.
-func (s *Server) Addresses() []net.Addr {
-	addresses := make([]net.Addr, len(s.listening))
-	for i, l := range s.listening {
-		addresses[i] = l.bound.Addr()
-	}
-	return addresses
-}
-
-// Serve starts accepting on all listeners and returns.
-func (s *Server) Serve() {
-	for _, l := range s.listening {
-		s.wait.Go(l.accept)
-	}
-}
-
 // ServeConn serves one connection that was accepted elsewhere, in the background. It is how a listener hands over its
 // connections, and how a test brings one that has no socket.
 func (s *Server) ServeConn(listener string, socket net.Conn) {
@@ -165,12 +136,6 @@ func (s *Server) closed(c *conn) {
 	s.room.Broadcast()
 }
 
-func (s *Server) closeListeners() {
-	for _, l := range s.listening {
-		l.close()
-	}
-}
-
 // forcedEnd is how long handlers that are told to give up may take to do so.
 const forcedEnd = 5 * time.Second
 
@@ -186,9 +151,12 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	for c := range s.connections {
 		open = append(open, c)
 	}
+	bound := s.listening
 	s.room.Broadcast()
 	s.mu.Unlock()
-	s.closeListeners()
+	for _, l := range bound {
+		l.close()
+	}
 	for _, c := range open {
 		c.drain()
 	}
