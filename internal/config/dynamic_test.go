@@ -153,3 +153,14 @@ func TestStoredSettingsThatContradictEachOtherAreLeftOut(t *testing.T) {
 			MaxConnectionsPerIP.Of(v), MaxConnections.Of(v), TopicRetentionMs.Of(v), problems)
 	}
 }
+
+// A directory that Kafka left may have a TLS listener in its dynamic settings: it would have been opened in plain text.
+func TestADynamicListenerThatIsNotPlaintextIsLeftOut(t *testing.T) {
+	v, problems := Defaults().WithDynamic(nil, map[string]string{"listeners": "PLAINTEXT://:9092,SSL://:9093"})
+	if len(problems) != 1 || !strings.Contains(problems[0].Error(), "speaks SSL") {
+		t.Errorf("problems are %v", problems)
+	}
+	if got := v.Listeners(); len(got) != 1 || got[0].Name != "PLAINTEXT" {
+		t.Errorf("listeners are %v", got)
+	}
+}
