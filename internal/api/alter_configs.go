@@ -30,6 +30,9 @@ func (b *Broker) alterConfigs(r *Request) Result {
 		if err == nil {
 			err = b.alterable(resource.ResourceType, resource.ResourceName)
 		}
+		if err == nil {
+			err = b.listenable(resource.ResourceType, replacements(resource))
+		}
 		if err != nil {
 			a.settle(i, err)
 			continue
@@ -80,6 +83,25 @@ func (b *Broker) alterable(kind kmsg.ConfigResourceType, name string) error {
 		return nil
 	}
 	return fmt.Errorf("resource type %d is unknown: %w", kind, kerr.InvalidRequest)
+}
+
+func replacements(resource *kmsg.AlterConfigsRequestResource) map[string]string {
+	values := make(map[string]string, len(resource.Configs))
+	for i := range resource.Configs {
+		values[resource.Configs[i].Name] = *resource.Configs[i].Value
+	}
+	return values
+}
+
+// listenable refuses listeners of this broker that cannot be opened.
+func (b *Broker) listenable(kind kmsg.ConfigResourceType, values map[string]string) error {
+	if _, changed := values["listeners"]; !changed || kind != kmsg.ConfigResourceTypeBroker {
+		return nil
+	}
+	if err := b.CanListen(values); err != nil {
+		return fmt.Errorf("%w: %w", err, kerr.InvalidRequest)
+	}
+	return nil
 }
 
 // alteration collects what becomes of each resource of a request that alters configs: some are settled here, and the

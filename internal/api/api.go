@@ -127,6 +127,8 @@ type Broker struct {
 	Controller Controller
 	// LogLevel is the level of the root logger, which is the only one; nil if it cannot be changed.
 	LogLevel *slog.LevelVar
+	// CanListen tells whether the listeners that a change of this broker's settings would add can be opened.
+	CanListen func(change map[string]string) error
 
 	// Replicas are the partitions held here.
 	Replicas    *replica.Manager

@@ -34,6 +34,9 @@ func (b *Broker) incrementalAlterConfigs(r *Request) Result {
 		default:
 			err = b.alterable(resource.ResourceType, resource.ResourceName)
 			if err == nil {
+				err = b.listenable(resource.ResourceType, settings(resource))
+			}
+			if err == nil {
 				a.forward(i)
 				remaining.Resources = append(remaining.Resources, *resource)
 				continue
@@ -51,6 +54,17 @@ func (b *Broker) incrementalAlterConfigs(r *Request) Result {
 		}
 		return response
 	})
+}
+
+// settings are the values that are set anew.
+func settings(resource *kmsg.IncrementalAlterConfigsRequestResource) map[string]string {
+	values := make(map[string]string, len(resource.Configs))
+	for i := range resource.Configs {
+		if change := &resource.Configs[i]; change.Op == kmsg.IncrementalAlterConfigOpSet {
+			values[change.Name] = *change.Value
+		}
+	}
+	return values
 }
 
 // checkIncrements refuses what makes no sense for any resource: a setting twice, a null that is not a deletion, an

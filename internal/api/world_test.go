@@ -49,6 +49,7 @@ func newWorld(t *testing.T, settings map[string]string) *world {
 		NodeID: 1, ClusterID: "cluster", Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: time.Now,
 		Image: w.now, AwaitImage: w.await, MetadataOffset: func() int64 { return 42 },
 		Config: func() *config.Values { return values }, Controller: w, LogLevel: &slog.LevelVar{},
+		CanListen: func(map[string]string) error { return nil },
 	}
 	w.conn = &Conn{
 		Listener: "PLAINTEXT", Principal: "User:ANONYMOUS",

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"os"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -18,7 +16,6 @@ import (
 	"github.com/barnabas-mq/barnabas/internal/group"
 	"github.com/barnabas-mq/barnabas/internal/meta"
 	"github.com/barnabas-mq/barnabas/internal/replica"
-	"github.com/barnabas-mq/barnabas/internal/server"
 )
 
 // groupConfig is what the broker's settings mean to groups.
@@ -169,36 +166,9 @@ func (n *Node) openBroker(ctx context.Context) error {
 		FetchMaxBytes:  config.FetchMaxBytes.Of(v),
 		FetchSessions:  api.NewFetchSessions(int(config.MaxIncrementalFetchSessionCacheSlots.Of(v))),
 		Groups:         n.groups,
+		CanListen:      n.canListen,
 	}
 	return n.openServer(ctx)
-}
-
-func (n *Node) openServer(ctx context.Context) error {
-	v := n.live.values()
-	var listeners []server.Listener
-	for _, l := range v.Listeners() {
-		listener := server.Listener{Name: l.Name, Address: l.Address()}
-		// Kafka's default of 100 KiB would keep the system from tuning the buffers to the connection.
-		if config.SocketSendBufferBytes.IsSet(v) {
-			listener.SendBuffer = int(config.SocketSendBufferBytes.Of(v))
-		}
-		if config.SocketReceiveBufferBytes.IsSet(v) {
-			listener.ReceiveBuffer = int(config.SocketReceiveBufferBytes.Of(v))
-		}
-		listeners = append(listeners, listener)
-	}
-	if len(listeners) == 0 {
-		return errNoListener
-	}
-	limits, err := n.serverLimits(ctx)
-	if err != nil {
-		return err
-	}
-	n.requests = admin.NewRequests(n.options.Version)
-	n.server = server.New(server.Options{
-		Listeners: listeners, Rows: api.Table(), Broker: n.broker, Logger: n.logger, Observer: n.requests, Limits: limits,
-	})
-	return n.server.Listen()
 }
 
 // openAdmin serves metrics and health. Where nobody asked for it by name it is a convenience, and a second broker on the
@@ -237,39 +207,3 @@ var (
 	errNotServing = errors.New("starting or stopping")
 	errFenced     = errors.New("fenced by the controller")
 )
-
-// endpoint is where clients of one listener reach this broker.
-type endpoint struct {
-	name string
-	host string
-	port uint16
-}
-
-// endpoints are what this broker registers: what it was told to advertise, else where it listens. A listener on every
-// interface registers the host's name, for other brokers; clients are told the address that they dialled.
-func (n *Node) endpoints() ([]endpoint, error) {
-	v := n.live.values()
-	advertised := make(map[string]config.Listener)
-	for _, l := range v.AdvertisedListeners() {
-		advertised[l.Name] = l
-	}
-	var out []endpoint
-	for i, l := range v.Listeners() {
-		bound, ok := n.server.Addresses()[i].(*net.TCPAddr)
-		if !ok {
-			return nil, fmt.Errorf("listener %s is bound to %s", l, n.server.Addresses()[i])
-		}
-		e := endpoint{name: l.Name, host: l.Host, port: uint16(bound.Port)}
-		if a, ok := advertised[l.Name]; ok {
-			e.host, e.port = a.Host, uint16(a.Port)
-		} else if bound.IP.IsUnspecified() {
-			host, err := os.Hostname()
-			if err != nil {
-				return nil, fmt.Errorf("listener %s: name of this host: %w", l, err)
-			}
-			e.host = host
-		}
-		out = append(out, e)
-	}
-	return out, nil
-}

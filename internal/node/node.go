@@ -64,6 +64,9 @@ type Node struct {
 	thrift       *thrift
 	// saidNoOffsetsTopic belongs to createOffsetsTopic, of which the coordinator calls one at a time.
 	saidNoOffsetsTopic time.Time
+	// listeners are those of the last image, and saidNotBound what was said of them; they belong to the publisher's goroutine.
+	listeners    []server.Listener
+	saidNotBound string
 	// settingsKnown is closed when the first image, of all that was committed before the start, has been acted on.
 	settingsKnown     chan struct{}
 	settingsKnownOnce sync.Once
@@ -229,6 +232,10 @@ func (n *Node) join(ctx context.Context) error {
 		return err
 	}
 	n.publisher.await()
+	// The first image may have brought listeners.
+	if err := n.registration.amend(ctx); err != nil {
+		return err
+	}
 	n.registration.start()
 	return nil
 }
@@ -251,6 +258,7 @@ func (n *Node) act(image *meta.Image, d meta.Delta) {
 	}
 	n.server.SetLimits(limits)
 	n.reconfigureDirs()
+	n.setListeners()
 	n.replicas.Apply(image, d)
 	n.settingsKnownOnce.Do(func() { close(n.settingsKnown) })
 	n.coordinate(d)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -20,10 +21,13 @@ type registration struct {
 	epoch atomic.Int64 // -1 until registered
 	stop  context.CancelFunc
 	done  chan struct{}
+	// endpoints are those that the controller knows. Only who registers uses them: join, and then the heartbeats.
+	endpoints []endpoint
+	changed   chan struct{} // the endpoints may have changed
 }
 
 func newRegistration(n *Node) *registration {
-	r := &registration{node: n, done: make(chan struct{})}
+	r := &registration{node: n, done: make(chan struct{}), changed: make(chan struct{}, 1)}
 	r.epoch.Store(-1)
 	return r
 }
@@ -98,8 +102,29 @@ func (r *registration) register(ctx context.Context) error {
 		return err
 	}
 	r.epoch.Store(resp.BrokerEpoch)
+	r.endpoints = endpoints
 	for _, dir := range r.node.dirs {
 		dir.Registered(resp.BrokerEpoch)
+	}
+	return nil
+}
+
+// amendSoon has the heartbeats see to it that the endpoints are registered. It never waits.
+func (r *registration) amendSoon() {
+	select {
+	case r.changed <- struct{}{}:
+	default:
+	}
+}
+
+// amend registers the endpoints if they have changed. The incarnation and the epoch stay.
+func (r *registration) amend(ctx context.Context) error {
+	endpoints, err := r.node.endpoints()
+	if err != nil || slices.Equal(endpoints, r.endpoints) {
+		return err
+	}
+	if err := r.register(ctx); err != nil {
+		return fmt.Errorf("register listeners with the controller: %w", err)
 	}
 	return nil
 }
@@ -139,14 +164,18 @@ func (r *registration) beat(ctx context.Context, leaving bool) (fenced bool, err
 	return resp.IsFenced, nil
 }
 
-// start sends heartbeats until close.
+// start sends heartbeats, and registers endpoints that have changed, until close.
 func (r *registration) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.stop = cancel
 	go func() {
 		defer close(r.done)
+		timer := time.NewTimer(0)
+		defer timer.Stop()
 		for {
-			if pause(ctx, config.Millis(config.BrokerHeartbeatIntervalMs, r.node.live.values())) != nil {
+			timer.Reset(config.Millis(config.BrokerHeartbeatIntervalMs, r.node.live.values()))
+			r.untilBeat(ctx, timer.C)
+			if ctx.Err() != nil {
 				return
 			}
 			if _, err := r.beat(ctx, false); err != nil && ctx.Err() == nil {
@@ -154,6 +183,24 @@ func (r *registration) start() {
 			}
 		}
 	}()
+}
+
+// untilBeat registers endpoints as they change, until a heartbeat is due or ctx ends. Listeners accept once they are registered.
+func (r *registration) untilBeat(ctx context.Context, due <-chan time.Time) {
+	for {
+		if err := r.amend(ctx); err == nil {
+			r.node.server.Serve()
+		} else if ctx.Err() == nil {
+			r.node.logger.Warn("new listeners do not serve yet", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-due:
+			return
+		case <-r.changed:
+		}
+	}
 }
 
 func (r *registration) close() {
