@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/barnabas-mq/barnabas/internal/complaints"
 	"github.com/barnabas-mq/barnabas/internal/config"
 	"github.com/barnabas-mq/barnabas/internal/coordinator"
 	"github.com/barnabas-mq/barnabas/internal/meta"
@@ -140,6 +141,9 @@ type Broker struct {
 	FetchSessions   *FetchSessions
 
 	Groups *coordinator.Coordinator
+
+	// Complaints takes what a client's repeated requests would else log each time.
+	Complaints *complaints.Book
 
 	creations creations
 }

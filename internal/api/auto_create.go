@@ -69,7 +69,7 @@ func (b *Broker) autoCreate(names []string, principal string) {
 	c.running.Go(func() {
 		defer cancel()
 		if err := b.createTopicsNamed(ctx, begun, principal); err != nil {
-			b.Logger.Warn("topics were not created automatically", "error", err)
+			b.Complaints.Add("auto-creation of "+begun[0], "topics were not created automatically", err)
 		}
 		c.mu.Lock()
 		defer c.mu.Unlock()

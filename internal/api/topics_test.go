@@ -1,11 +1,14 @@
 package api
 
 import (
+	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/barnabas-mq/barnabas/internal/complaints"
 	"github.com/barnabas-mq/barnabas/internal/meta"
 )
 
@@ -66,5 +69,19 @@ func TestDescribeClusterShowsFencedBrokersToWhoAsks(t *testing.T) {
 	request.EndpointType = endpointControllers
 	if got := w.ask(request, 1).(*kmsg.DescribeClusterResponse); got.ErrorCode != kerr.MismatchedEndpointType.Code {
 		t.Errorf("%+v", got)
+	}
+}
+
+// 300 requests for the metadata of a topic that cannot be created wrote 253 lines.
+func TestATopicThatCannotBeCreatedIsSaidOnceAMinute(t *testing.T) {
+	w := newWorld(t, nil)
+	var log strings.Builder
+	w.broker.Complaints = complaints.New(slog.New(slog.NewTextHandler(&log, nil)))
+	for range 300 {
+		w.broker.autoCreate([]string{"a_b"}, "User:ANONYMOUS")
+		w.broker.creations.running.Wait()
+	}
+	if n := strings.Count(log.String(), "not created"); n != 1 {
+		t.Errorf("%d lines", n)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/barnabas-mq/barnabas/internal/complaints"
 	"github.com/barnabas-mq/barnabas/internal/config"
 	"github.com/barnabas-mq/barnabas/internal/meta"
 )
@@ -51,6 +52,7 @@ func newWorld(t *testing.T, settings map[string]string) *world {
 		Config: func() *config.Values { return values }, Controller: w, LogLevel: &slog.LevelVar{},
 		CanListen: func(map[string]string) error { return nil },
 	}
+	w.broker.Complaints = complaints.New(w.broker.Logger)
 	w.conn = &Conn{
 		Listener: "PLAINTEXT", Principal: "User:ANONYMOUS",
 		Peer:  &net.TCPAddr{IP: net.IPv4(10, 0, 0, 9), Port: 5},

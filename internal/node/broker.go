@@ -11,6 +11,7 @@ import (
 
 	"github.com/barnabas-mq/barnabas/internal/admin"
 	"github.com/barnabas-mq/barnabas/internal/api"
+	"github.com/barnabas-mq/barnabas/internal/complaints"
 	"github.com/barnabas-mq/barnabas/internal/config"
 	"github.com/barnabas-mq/barnabas/internal/coordinator"
 	"github.com/barnabas-mq/barnabas/internal/group"
@@ -167,6 +168,7 @@ func (n *Node) openBroker(ctx context.Context) error {
 		FetchSessions:  api.NewFetchSessions(int(config.MaxIncrementalFetchSessionCacheSlots.Of(v))),
 		Groups:         n.groups,
 		CanListen:      n.canListen,
+		Complaints:     complaints.New(n.logger),
 	}
 	return n.openServer(ctx)
 }

@@ -226,9 +226,9 @@ func (c *conn) say(err error) {
 		logger.Debug("connection closed", "connection", c.about.ID, "why", err)
 	case errors.Is(err, wire.ErrMalformed):
 		c.server.observer.Refused(c.about.Listener)
-		c.server.complaints.add(c.peerIP, "connection closed: malformed request", err)
+		c.server.complaints.Add(c.peerIP, "connection closed: malformed request", err)
 	default:
-		c.server.complaints.add(c.peerIP, "connection closed", err)
+		c.server.complaints.Add(c.peerIP, "connection closed", err)
 	}
 }
 

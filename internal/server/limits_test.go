@@ -370,32 +370,6 @@ func TestAConnectionThatWaitsHoldsNoBuffer(t *testing.T) {
 	in.buffer.Free()
 }
 
-func TestComplaintsAreOneAPeerAndMinuteWithACount(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := prepare(t, Limits{})
-		c := h.server.complaints
-		for range 3000 {
-			c.add("10.0.0.1", "malformed", io.EOF)
-		}
-		c.add("10.0.0.2", "malformed", io.EOF)
-		if n := h.log.count("malformed"); n != 2 {
-			t.Errorf("%d lines", n)
-		}
-		time.Sleep(complaintEvery)
-		c.add("10.0.0.1", "malformed", io.EOF)
-		if h.log.count("left_out=2999") != 1 {
-			t.Errorf("no count:\n%s", h.log.text.String())
-		}
-		for i := range 3 * complaintPeers {
-			c.add(time.Duration(i).String(), "malformed", io.EOF)
-		}
-		if n := len(c.peers); n > complaintPeers+1 {
-			t.Errorf("%d peers are remembered", n)
-		}
-		c.flush()
-	})
-}
-
 func TestOnlyListedTransitionsAreLegal(t *testing.T) {
 	s := stateAccepted
 	s.to(stateOpen)

@@ -72,7 +72,7 @@ func (l *listening) accept() {
 		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 			l.turnAway()
 		}
-		l.server.complaints.add("accept "+l.config.Name, "accepting failed", err)
+		l.server.complaints.Add("accept "+l.config.Name, "accepting failed", err)
 		pause = min(max(2*pause, firstAcceptPause), longestAcceptPause)
 		select {
 		case <-time.After(pause):
@@ -113,7 +113,7 @@ func (l *listening) welcome(socket net.Conn) {
 	count := l.server.perIP[ip]
 	l.server.mu.Unlock()
 	if limit := l.server.limits.Load().connectionsOf(ip); count >= limit {
-		l.server.complaints.add(ip, "connection refused", errTooMany)
+		l.server.complaints.Add(ip, "connection refused", errTooMany)
 		_ = socket.Close()
 		return
 	}

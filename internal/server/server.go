@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/barnabas-mq/barnabas/internal/api"
+	"github.com/barnabas-mq/barnabas/internal/complaints"
 )
 
 // Listener is one address to listen on.
@@ -48,7 +49,7 @@ type Server struct {
 	limits     atomic.Pointer[Limits]
 	budget     *budget
 	observer   Observer
-	complaints *complaints
+	complaints *complaints.Book
 
 	// life ends when the time to stop is up: everything that still waits is told so.
 	life context.Context //nolint:containedctx // The server's own life.
@@ -73,7 +74,7 @@ func New(o Options) *Server {
 		errors:      api.ErrorFieldsOf(o.Rows),
 		budget:      newBudget(),
 		observer:    o.Observer,
-		complaints:  newComplaints(o.Logger),
+		complaints:  complaints.New(o.Logger),
 		connections: make(map[*conn]struct{}),
 		perIP:       make(map[string]int),
 	}
@@ -165,7 +166,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.wait.Wait()
 		close(finished)
 	}()
-	defer s.complaints.flush()
+	defer s.complaints.Flush()
 	defer s.end()
 	select {
 	case <-finished:

@@ -11,8 +11,9 @@ import (
 // everybody uses and that use nobody, to the assembler that knows everybody. A new arrow changes this table, and its
 // review starts here.
 var layers = map[string]string{
-	"config": "",
-	"vfs":    "",
+	"config":     "",
+	"vfs":        "",
+	"complaints": "",
 
 	"wire":  "",
 	"batch": "",
@@ -29,8 +30,8 @@ var layers = map[string]string{
 	"group":      "machine",
 
 	"coordinator": "batch machine group",
-	"api":         "config wire batch storage meta logdir replica coordinator group",
-	"server":      "config wire api",
+	"api":         "config complaints wire batch storage meta logdir replica coordinator group",
+	"server":      "config complaints wire api",
 	"admin":       "logdir replica coordinator server",
 
 	"node": "*",

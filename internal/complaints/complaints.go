@@ -1,4 +1,6 @@
-package server
+// Package complaints writes log lines that clients cause, one a client or cause and minute, with a count of those that were
+// left out: what one client repeats must not fill the disk. It must not know what they complain of.
+package complaints
 
 import (
 	"log/slog"
@@ -7,17 +9,18 @@ import (
 )
 
 const (
-	// complaintEvery is how often one peer may cause a log line: Kafka writes 63,000 for 3,000 bad frames.
-	complaintEvery = time.Minute
-	// complaintPeers bounds the memory for that; peers beyond it share one line.
-	complaintPeers = 1024
+	// Every is how often one peer may cause a log line: Kafka writes 63,000 for 3,000 bad frames.
+	Every = time.Minute
+	// MaxPeers bounds the memory for that; peers beyond it share one line.
+	MaxPeers = 1024
 	// sweepEvery keeps many peers from causing a search through all of them each time.
 	sweepEvery = time.Second
 	otherPeers = "others"
 )
 
-// complaints writes log lines about peers, one a peer and minute, with a count of those that were left out.
-type complaints struct {
+// Book is the complaints about peers, or about whatever else a client can cause again and again. Its methods may be called
+// from any goroutine.
+type Book struct {
 	logger *slog.Logger
 
 	mu    sync.Mutex // Guards the fields below.
@@ -32,18 +35,20 @@ type complaint struct {
 	err     error
 }
 
-func newComplaints(logger *slog.Logger) *complaints {
-	return &complaints{logger: logger, peers: make(map[string]*complaint)}
+// New starts with no complaint.
+func New(logger *slog.Logger) *Book {
+	return &Book{logger: logger, peers: make(map[string]*complaint)}
 }
 
-func (c *complaints) add(peer, what string, err error) {
+// Add writes a line, or counts it.
+func (c *Book) Add(peer, what string, err error) {
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p := c.peers[peer]
-	if p == nil && len(c.peers) >= complaintPeers {
+	if p == nil && len(c.peers) >= MaxPeers {
 		c.sweep(now)
-		if len(c.peers) >= complaintPeers {
+		if len(c.peers) >= MaxPeers {
 			peer = otherPeers
 			p = c.peers[peer]
 		}
@@ -53,7 +58,7 @@ func (c *complaints) add(peer, what string, err error) {
 		c.logger.Warn(what, "peer", peer, "error", err)
 		return
 	}
-	if now.Sub(p.since) < complaintEvery {
+	if now.Sub(p.since) < Every {
 		p.leftOut++
 		p.what, p.err = what, err
 		return
@@ -63,27 +68,27 @@ func (c *complaints) add(peer, what string, err error) {
 }
 
 // sweep forgets peers that were quiet for long enough, and says what was left out of them.
-func (c *complaints) sweep(now time.Time) {
+func (c *Book) sweep(now time.Time) {
 	if now.Sub(c.swept) < sweepEvery {
 		return
 	}
 	c.swept = now
 	for peer, p := range c.peers {
-		if now.Sub(p.since) >= complaintEvery {
+		if now.Sub(p.since) >= Every {
 			c.last(peer, p)
 			delete(c.peers, peer)
 		}
 	}
 }
 
-func (c *complaints) last(peer string, p *complaint) {
+func (c *Book) last(peer string, p *complaint) {
 	if p.leftOut > 0 {
 		c.logger.Warn(p.what, "peer", peer, "error", p.err, "left_out", p.leftOut-1)
 	}
 }
 
-// flush says what was left out so far and forgets everybody.
-func (c *complaints) flush() {
+// Flush says what was left out so far and forgets everybody.
+func (c *Book) Flush() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for peer, p := range c.peers {
