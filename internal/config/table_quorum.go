@@ -65,7 +65,7 @@ func quorumRows() []Row {
 			Status: NoEffect, Why: ownQuorumLog,
 			Doc: "Largest batch that is written to the metadata log."},
 		{Name: "metadata.log.dir", Type: String, Null: true,
-			Doc: "Directory of the metadata log; unset takes the first data directory."},
+			Doc: "Directory of the metadata log; unset takes the first data directory. A start that finds the metadata log in another data directory, or none beside logs, is refused."},
 		{Name: "metadata.log.max.record.bytes.between.snapshots", Type: Long, Default: "20971520", Check: atLeast(1),
 			Doc: "How much metadata may be written before a new snapshot of it is taken."},
 		{Name: "metadata.log.max.snapshot.interval.ms", Type: Long, Default: "3600000", Check: atLeast(0),

@@ -12,7 +12,7 @@ import (
 	"github.com/barnabas-mq/barnabas/internal/storage"
 )
 
-// openDirs locks and opens the data directories, and settles which cluster they belong to.
+// openDirs locks and opens the data directories.
 func (n *Node) openDirs(context.Context) error {
 	v := n.live.values()
 	n.files = storage.NewFiles(openFiles(int(config.MaxOpenLogFiles.Of(v)), maxDescriptors()))
@@ -28,10 +28,7 @@ func (n *Node) openDirs(context.Context) error {
 			n.dirs = append(n.dirs, dir)
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	return n.identify()
+	return errors.Join(errs...)
 }
 
 // openFiles is how many files of logs may be open when the process may have so many descriptors (0: not known): connections
@@ -106,7 +103,7 @@ func (n *Node) reconfigureDirs() {
 }
 
 // identify finds the cluster's id in the directories, or makes one for directories that are all new.
-func (n *Node) identify() error {
+func (n *Node) identify(context.Context) error {
 	for _, dir := range n.dirs {
 		id := dir.Identity().ClusterID
 		if id != "" && n.clusterID != "" && id != n.clusterID {

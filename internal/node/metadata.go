@@ -2,21 +2,21 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/barnabas-mq/barnabas/internal/config"
+	"github.com/barnabas-mq/barnabas/internal/logdir"
 	"github.com/barnabas-mq/barnabas/internal/meta"
 	"github.com/barnabas-mq/barnabas/internal/metalog"
 	"github.com/barnabas-mq/barnabas/internal/quorum"
 )
 
-const (
-	metadataFolder = "__cluster_metadata-0"
-	raftFolder     = "raft" // inside of the metadata folder, where Kafka does not look
-)
+const raftFolder = "raft" // inside of the metadata folder, where Kafka does not look
 
 // metadata is this node's part in the quorum: Raft, the metadata log that is derived from it, and the image that the
 // committed records make.
@@ -35,12 +35,10 @@ type metadata struct {
 // log holds becomes the first snapshot.
 func (n *Node) openMetadata(context.Context) error {
 	v := n.live.values()
-	dir := n.dirs[0]
-	path := dir.Path()
-	if config.MetadataLogDir.IsSet(v) && config.MetadataLogDir.Of(v) != "" {
-		path = config.MetadataLogDir.Of(v)
+	if err := n.makeMetadataDir(); err != nil {
+		return fmt.Errorf("metadata directory %s: %w", n.metadataDir, err)
 	}
-	path = filepath.Join(path, metadataFolder)
+	path := logdir.MetadataFolder(n.metadataDir)
 	m := &metadata{node: n, path: path, image: meta.Empty()}
 	n.metadata = m
 	n.controller = &activeController{node: n}
@@ -58,12 +56,23 @@ func (n *Node) openMetadata(context.Context) error {
 	return nil
 }
 
+// makeMetadataDir makes the metadata directory if it is not there, durably: what is synced inside of it must not go with it.
+func (n *Node) makeMetadataDir() error {
+	if _, err := n.options.FS.Stat(n.metadataDir); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := n.options.FS.MkdirAll(n.metadataDir, 0o755); err != nil {
+		return err
+	}
+	return n.options.FS.SyncDir(filepath.Dir(filepath.Clean(n.metadataDir)))
+}
+
 // startQuorum starts Raft. The broker is built before, as committed records reach it from here on.
 func (n *Node) startQuorum(context.Context) error {
 	v, m := n.live.values(), n.metadata
 	raft, err := quorum.Open(quorum.Options{
 		FS: n.options.FS, Dir: filepath.Join(m.path, raftFolder),
-		DirectoryID:     n.dirs[0].Identity().DirectoryID,
+		DirectoryID:     n.metadataOwner().Identity().DirectoryID,
 		ElectionTimeout: config.Millis(config.ControllerQuorumElectionTimeoutMs, v),
 		Logger:          n.logger,
 		Bootstrap: func() (quorum.Bootstrap, error) {
@@ -86,6 +95,17 @@ func (n *Node) startQuorum(context.Context) error {
 	m.raft = raft
 	raft.Start()
 	return nil
+}
+
+// metadataOwner is the data directory whose id the Raft member goes by: the one that its log is in, wherever that stands in
+// log.dirs. A metadata directory outside of them has no id of its own.
+func (n *Node) metadataOwner() *logdir.Dir {
+	for _, dir := range n.dirs {
+		if filepath.Clean(dir.Path()) == filepath.Clean(n.metadataDir) {
+			return dir
+		}
+	}
+	return n.dirs[0]
 }
 
 // restore sets the image to a snapshot.

@@ -47,6 +47,7 @@ type Node struct {
 	started   time.Time
 
 	files        *storage.Files
+	metadataDir  string // metadata.log.dir
 	dirs         []*logdir.Dir
 	metadata     *metadata
 	publisher    *publisher
@@ -91,7 +92,9 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	n.live = newLive(n.nodeID, o.Values)
 	ctx, n.abort = context.WithCancelCause(ctx)
 	defer n.abort(nil)
-	steps := []func(context.Context) error{n.openDirs, n.openMetadata, n.openBroker, n.openAdmin, n.startQuorum, n.join, n.serve}
+	steps := []func(context.Context) error{
+		n.placeMetadata, n.openDirs, n.openMetadata, n.identify, n.openBroker, n.openAdmin, n.startQuorum, n.join, n.serve,
+	}
 	for _, step := range steps {
 		err := step(ctx)
 		if cause := context.Cause(ctx); cause != nil {
