@@ -76,7 +76,7 @@ func (d *Dir) Registered(brokerEpoch int64) {
 	d.bootMu.Lock()
 	d.brokerEpoch = brokerEpoch
 	d.bootMu.Unlock()
-	if d.start.SameBoot || d.unrecovered.Load() == 0 {
+	if d.start.SameBoot && !d.strays.takenBack.Load() || d.unrecovered.Load() == 0 {
 		d.rememberBoot()
 	}
 }

@@ -24,7 +24,8 @@ func (d *Dir) Create(topic string, partition int32, id [16]byte) (*storage.Log, 
 }
 
 // Hold is Create for an owner that does not need the log yet: one that can be opened without touching a file stays closed
-// until Get, and costs a part of the memory.
+// until Get, and costs a part of the memory. A log of that topic id that was set aside before the start is taken back where there is
+// no other.
 func (d *Dir) Hold(topic string, partition int32, id [16]byte) (held Held, err error) {
 	k := key{topic, partition}
 	if err := checkTopic(topic); err != nil {
@@ -38,11 +39,21 @@ func (d *Dir) Hold(topic string, partition int32, id [16]byte) (held Held, err e
 		if err != nil {
 			return Held{}, err
 		}
-		if mine {
+		folders := d.straysOf(id, partition)
+		switch {
+		case mine && len(folders) > 0:
+			err = d.keep(e, d.takeBack(e, folders))
+			e.mu.Unlock()
+			if err == nil {
+				continue
+			}
+		case mine:
 			held, err = d.make(e)
 			e.mu.Unlock()
-		} else if held, err = d.takeOver(e, id); errors.Is(err, errGone) {
-			continue
+		default:
+			if held, err = d.takeOver(e, id); errors.Is(err, errGone) {
+				continue
+			}
 		}
 		return held, err
 	}
@@ -73,18 +84,26 @@ func (d *Dir) make(e *entry) (Held, error) {
 		_, err = l.Close(false)
 		err = errors.Join(ErrClosed, err, d.disk.RemoveAll(d.folder(e.key)))
 	}
-	if err != nil {
-		d.mu.Lock()
-		delete(d.logs, e.key)
-		d.mu.Unlock()
-		e.gone = true
-		return Held{}, fmt.Errorf("create %s: %w: %w", e.key, err, kerr.KafkaStorageError)
+	if err := d.keep(e, err); err != nil {
+		return Held{}, err
 	}
 	d.adopt(e, l)
 	held := d.rest(e, l)
 	d.claim(e)
 	d.keeper.checkpointSoon()
 	return held, nil
+}
+
+// keep gives the name of a new entry up again if there was trouble. e.mu is held.
+func (d *Dir) keep(e *entry, trouble error) error {
+	if trouble == nil {
+		return nil
+	}
+	d.mu.Lock()
+	delete(d.logs, e.key)
+	d.mu.Unlock()
+	e.gone = true
+	return fmt.Errorf("create %s: %w: %w", e.key, trouble, kerr.KafkaStorageError)
 }
 
 // enter lists a new log, unless the directory was closed meanwhile.

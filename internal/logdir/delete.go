@@ -16,7 +16,7 @@ func (d *Dir) Delete(topic string, partition int32, id [16]byte) error {
 	return d.setAside(key{topic, partition}, id, deleteSuffix)
 }
 
-// Stray sets a log aside that the metadata does not know, for a person to look at: it is never removed by us.
+// Stray sets a log aside that the metadata does not know, for a person to look at: it is never removed by us, and each is logged.
 func (d *Dir) Stray(topic string, partition int32, id [16]byte) error {
 	return d.setAside(key{topic, partition}, id, straySuffix)
 }
@@ -61,7 +61,10 @@ func (d *Dir) renameAway(e *entry, suffix string) error {
 	d.listed--
 	d.stale[e.key] = struct{}{}
 	d.mu.Unlock()
-	if suffix == deleteSuffix {
+	if suffix == straySuffix {
+		d.log.Warn("a log that the metadata does not know is set aside", "topic", e.topic, "partition", e.partition,
+			"topic_id", formatUUID(d.topicID(e)), "folder", filepath.Base(renamed))
+	} else {
 		delay := time.Duration(d.o.Settings(e.topic).FileDeleteDelayMs) * time.Millisecond
 		d.keeper.removeAt(renamed, d.o.Now().Add(delay))
 	}

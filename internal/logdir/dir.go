@@ -114,6 +114,8 @@ type Dir struct {
 	tasks  sync.WaitGroup
 	start  startUp
 
+	strays strays
+
 	refreshing sync.Mutex // see refresh; guards nothing else
 
 	mu       sync.RWMutex // guards the fields below

@@ -142,6 +142,9 @@ func (d *Dir) sortFolders(names []fs.DirEntry) (found []key, leftovers []string)
 		case kind == folderDeleted:
 			leftovers = append(leftovers, filepath.Join(d.o.Path, name.Name()))
 		case kind == folderStray, kind == folderFuture:
+			if kind == folderStray {
+				d.strays.folders = append(d.strays.folders, strayFolder{name.Name(), k.partition})
+			}
 			d.log.Warn("a folder that no partition uses is left alone; remove it when nobody needs it", "folder", name.Name())
 		case name.Name() != remoteIndexCacheFolder && name.Name() != lostAndFoundOfExtFolder:
 			d.log.Warn("a folder that is no partition's is left alone; Apache Kafka would not start with it", "folder", name.Name())
