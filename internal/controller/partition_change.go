@@ -158,11 +158,11 @@ func (c *partitionChange) mayLead(id int32) bool {
 	return has && c.accepts(id)
 }
 
-// accepts says that a replica is there. One whose directory is not known is no
-// replica of the partition as it is.
+// accepts says that a replica is there, where it lies after the change: one that
+// turned up in another directory may lead at once. One whose directory is not
+// known is no replica of the partition as it is.
 func (c *partitionChange) accepts(id int32) bool {
-	i := slices.Index(c.partition.Replicas, id)
-	return i >= 0 && id != c.uncleanShutdown && c.acceptable(id, c.partition.Directories[i])
+	return slices.Contains(c.partition.Replicas, id) && id != c.uncleanShutdown && c.acceptable(id, c.directory(id))
 }
 
 // lastKnownLeader is who led last, when nobody is eligible any more: the best
