@@ -22,7 +22,7 @@ func logRows() []Row {
 			Status: NotYet, Why: noMoves,
 			Doc: "How long a broker waits for the controller to learn of a failed data directory before it stops."},
 		{Name: "log.dirs", Type: List, Null: true, Check: listOf(false),
-			Doc: "Data directories, separated by commas."},
+			Doc: "Data directories, separated by commas. Empty ones may be added; partitions whose directory is missing at a start are offline until it is back."},
 		{Name: "log.flush.interval.messages", Type: Long, Default: "9223372036854775807", Check: atLeast(1), Update: ClusterWide,
 			Doc: "Records that a partition may hold before they are forced to disk; 1 acknowledges nothing that a power cut could take."},
 		{Name: "log.flush.interval.ms", Type: Long, Null: true, Update: ClusterWide,

@@ -150,6 +150,7 @@ func (n *Node) leadShard(part *replica.Partition) {
 func (n *Node) openBroker(ctx context.Context) error {
 	v := n.live.values()
 	n.registration = newRegistration(n)
+	n.assignments = newAssignments(n)
 	n.replicas = replica.New(replica.Options{
 		NodeID: n.nodeID, Dirs: n.dirs, Logger: n.logger, Now: time.Now, Settings: n.live.topicSettings,
 	})

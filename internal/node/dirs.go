@@ -113,7 +113,8 @@ func (n *Node) identify(context.Context) error {
 			n.clusterID = id
 		}
 	}
-	if n.clusterID == "" {
+	begins := n.clusterID == ""
+	if begins {
 		id := newID()
 		n.clusterID = base64.RawURLEncoding.EncodeToString(id[:])
 	}
@@ -121,6 +122,10 @@ func (n *Node) identify(context.Context) error {
 		id := dir.Identity()
 		if id.ClusterID == n.clusterID {
 			continue
+		}
+		if !begins {
+			n.logger.Warn("a data directory without meta.properties joins others that are in use; if it was in use before, its disk may not be mounted",
+				"dir", dir.Path())
 		}
 		id.ClusterID = n.clusterID
 		if err := dir.SetIdentity(id); err != nil {

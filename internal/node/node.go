@@ -58,6 +58,7 @@ type Node struct {
 	server       *server.Server
 	overrides    overrides // of the start, then of act
 	registration *registration
+	assignments  *assignments
 	incarnation  meta.ID
 	requests     *admin.Requests
 	admin        *admin.Server // nil: not served
@@ -155,6 +156,7 @@ func (n *Node) Stop(ctx context.Context) error {
 	n.thrift.stop()
 	if n.registration != nil {
 		n.registration.close()
+		n.assignments.close()
 	}
 	if n.server != nil {
 		keep(n.shutServer(ctx))
@@ -240,6 +242,7 @@ func (n *Node) join(ctx context.Context) error {
 		return err
 	}
 	n.registration.start()
+	n.assignments.start()
 	return nil
 }
 
@@ -262,7 +265,7 @@ func (n *Node) act(image *meta.Image, d meta.Delta) {
 	n.server.SetLimits(limits)
 	n.reconfigureDirs()
 	n.setListeners()
-	n.replicas.Apply(image, d)
+	n.assignments.add(n.replicas.Apply(image, d))
 	n.settingsKnownOnce.Do(func() { close(n.settingsKnown) })
 	n.coordinate(d)
 	n.thrift.acted(d)

@@ -20,50 +20,28 @@ const openers = 8
 // first call must be with an image of all that was committed when the broker started: it sets aside (renames, never
 // deletes) the logs that the image does not know. It returns when everything is done; but while a directory recovers from an unclean stop it does not wait
 // for logs: a partition answers NOT_LEADER_OR_FOLLOWER until its own log is ready, and none delays another.
-func (m *Manager) Apply(image *meta.Image, d meta.Delta) {
+//
+// It returns the placements that differ from what the image says, for the controller to be told; those that it was told of and
+// that are not committed yet come again.
+func (m *Manager) Apply(image *meta.Image, d meta.Delta) []Placement {
 	m.image.Store(image)
 	first := !m.applied
 	m.applied = true
-	held := map[place]holding{}
-	if first {
-		held = m.holdings()
-	}
-	var opening []*Partition
 	for _, t := range d.Deleted {
 		m.drop(t)
 	}
+	placing := m.newPlacing(image, first)
+	var opening []*Partition
 	for _, t := range d.Created {
-		opening = append(opening, m.assign(t, allPartitions(t), held)...)
+		opening = append(opening, m.assign(t, allPartitions(t), placing)...)
 	}
 	for _, c := range d.Changed {
-		opening = append(opening, m.assign(c.New, c.Partitions, held)...)
+		opening = append(opening, m.assign(c.New, c.Partitions, placing)...)
 	}
-	if first {
-		m.setAside(held)
-	}
+	placing.setAside()
 	m.reconfigure(d)
 	m.open(opening)
-}
-
-type place struct {
-	topic     string
-	partition int32
-}
-
-// holding is a log found in a data directory at the start.
-type holding struct {
-	dir *logdir.Dir
-	id  [16]byte
-}
-
-func (m *Manager) holdings() map[place]holding {
-	held := make(map[place]holding)
-	for _, dir := range m.o.Dirs {
-		for ref := range dir.Partitions() {
-			held[place{ref.Topic, ref.Partition}] = holding{dir, ref.TopicID}
-		}
-	}
-	return held
+	return placing.reports
 }
 
 func allPartitions(t *meta.Topic) []int32 {
@@ -74,9 +52,8 @@ func allPartitions(t *meta.Topic) []int32 {
 	return all
 }
 
-// assign takes the state of a topic's partitions, and returns those whose log must still be opened. What it takes from
-// held it removes there.
-func (m *Manager) assign(t *meta.Topic, partitions []int32, held map[place]holding) []*Partition {
+// assign takes the state of a topic's partitions, and returns those whose log must still be opened.
+func (m *Manager) assign(t *meta.Topic, partitions []int32, placing *placing) []*Partition {
 	var opening []*Partition
 	for _, index := range partitions {
 		state := t.Partitions[index]
@@ -86,21 +63,30 @@ func (m *Manager) assign(t *meta.Topic, partitions []int32, held map[place]holdi
 			m.leave(p)
 		case p != nil:
 			p.take(state)
+			placing.report(t.ID, index, p.dir, state)
 		case mine:
-			at := place{t.Name, index}
-			h, ok := held[at]
-			if ok && (h.id == t.ID || h.id == [16]byte{}) {
-				delete(held, at)
-			} else {
-				h = holding{dir: m.choose(state)}
+			if p = m.lodge(t, index, placing); p.dir != nil {
+				opening = append(opening, p)
 			}
-			p = &Partition{Index: index, dir: h.dir, epoch: -1, assigned: state}
-			p.highWatermark.Store(unknown)
-			m.add(t, p)
-			opening = append(opening, p)
 		}
 	}
 	return opening
+}
+
+// lodge begins a replica. One whose directory is not here is offline from the beginning.
+func (m *Manager) lodge(t *meta.Topic, index int32, placing *placing) *Partition {
+	state := t.Partitions[index]
+	dir, err := placing.place(t, index)
+	placing.report(t.ID, index, dir, state)
+	p := &Partition{Index: index, dir: dir, epoch: -1, assigned: state, offline: err}
+	p.highWatermark.Store(unknown)
+	m.add(t, p)
+	m.lodgers[dir]++
+	if err != nil {
+		m.o.Logger.Error("partition is offline: its data directory is not here", "partition", p.String(), "error", err)
+		p.act()
+	}
+	return p
 }
 
 // replica finds a replica held here, or nil.
@@ -124,18 +110,6 @@ func (m *Manager) add(t *meta.Topic, p *Partition) {
 		m.byID[t.ID], m.byName[t.Name] = p.topic, p.topic
 	}
 	p.topic.put(p.Index, p)
-}
-
-// choose finds the data directory for a new replica: the one that the controller named, else the emptiest.
-func (m *Manager) choose(state *meta.Partition) *logdir.Dir {
-	if at := slices.Index(state.Replicas, m.o.NodeID); at >= 0 && at < len(state.Directories) {
-		for _, dir := range m.o.Dirs {
-			if dir.Identity().DirectoryID == state.Directories[at] {
-				return dir
-			}
-		}
-	}
-	return slices.MinFunc(m.o.Dirs, func(a, b *logdir.Dir) int { return a.Len() - b.Len() })
 }
 
 // take remembers the state and acts on it once there is a log.
@@ -309,22 +283,16 @@ func (m *Manager) leave(p *Partition) {
 func (m *Manager) erase(p *Partition) {
 	gone := fmt.Errorf("partition %s was deleted: %w", p, kerr.UnknownTopicOrPartition)
 	p.stop(gone)
+	m.lodgers[p.dir]--
 	m.discard(p)
 }
 
 func (m *Manager) discard(p *Partition) {
+	if p.dir == nil {
+		return // when its directory comes back, its log is set aside there
+	}
 	if err := p.dir.Delete(p.topic.Name, p.Index, p.topic.ID); err != nil && !errors.Is(err, kerr.UnknownTopicOrPartition) {
 		m.o.Logger.Error("a deleted partition's log stays on disk", "partition", p.String(), "error", err)
-	}
-}
-
-// setAside renames the logs that no topic of the image owns. They may be the last copy of something, so they are kept
-// for a person to judge.
-func (m *Manager) setAside(held map[place]holding) {
-	for at, h := range held {
-		if err := h.dir.Stray(at.topic, at.partition, h.id); err != nil {
-			m.o.Logger.Error("an unknown log could not be set aside", "topic", at.topic, "partition", at.partition, "error", err)
-		}
 	}
 }
 

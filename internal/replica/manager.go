@@ -33,8 +33,10 @@ type Options struct {
 type Manager struct {
 	o     Options
 	image atomic.Pointer[meta.Image]
-	// applied says that Apply was called; only Apply uses it.
+	// applied says that Apply was called, and lodgers how many replicas each directory has, or is about to have, so that those of one
+	// Apply are spread, too. Only Apply uses them.
 	applied bool
+	lodgers map[*logdir.Dir]int
 
 	background sync.WaitGroup  // logs being opened while a directory recovers, or again
 	life       context.Context //nolint:containedctx // The manager's own life.
@@ -48,7 +50,7 @@ type Manager struct {
 
 // New makes a manager that holds nothing until Apply.
 func New(o Options) *Manager {
-	m := &Manager{o: o, byName: make(map[string]*Topic), byID: make(map[[16]byte]*Topic)}
+	m := &Manager{o: o, byName: make(map[string]*Topic), byID: make(map[[16]byte]*Topic), lodgers: make(map[*logdir.Dir]int)}
 	m.life, m.end = context.WithCancel(context.Background())
 	m.image.Store(meta.Empty())
 	return m

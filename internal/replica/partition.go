@@ -19,7 +19,7 @@ type Partition struct {
 	epoch int32 // the newest leader epoch heard of; guarded by mu
 
 	topic *Topic
-	dir   *logdir.Dir
+	dir   *logdir.Dir  // nil when it is in none that is here: offline says so
 	log   *storage.Log // nil while it rests, and when it could not be opened: see offline
 
 	// mu orders what moves the log's end, its leadership and the high watermark, so that a fenced leader appends
@@ -157,7 +157,7 @@ func (p *Partition) look() (logdir.Held, bool) {
 	return p.dir.Look(p.topic.Name, p.Index)
 }
 
-// Dir is the data directory that holds the log.
+// Dir is the data directory that holds the log, nil when that is not here.
 func (p *Partition) Dir() *logdir.Dir { return p.dir }
 
 // Topic is what all partitions of the topic share here.

@@ -51,7 +51,7 @@ func TestATopicDeletedBeforeItsLogWasThereLeavesNoneBehind(t *testing.T) {
 	image := meta.Empty().Replay(topicRecords("orders", 1)...)
 	topic, _ := image.Topic("orders")
 	h.manager.image.Store(image)
-	opening := h.manager.assign(topic, []int32{0}, nil)
+	opening := h.manager.assign(topic, []int32{0}, h.manager.newPlacing(image, false))
 
 	// The deletion comes while the folder is being made.
 	p, stopped := opening[0], NewWatch(Committed, 1)
