@@ -174,6 +174,9 @@ func (n *Node) Stop(ctx context.Context) error {
 	if n.metadata != nil {
 		keep(n.metadata.close())
 	}
+	if n.controller != nil {
+		n.controller.resign() // also of what it was elected for meanwhile
+	}
 	if n.publisher != nil {
 		n.publisher.close()
 	}
