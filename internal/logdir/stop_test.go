@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/barnabas-mq/barnabas/internal/vfs"
@@ -26,18 +27,18 @@ func TestAStopAmidRecoveryWritesAndSyncsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantContents(t, d, "orders", 7, "x")
-	changes := 0
+	var changes atomic.Int64 // the hook stays for the next life, in which several write
 	o.FS.(*vfs.Mem).SetHook(func(op vfs.Op) error {
 		if !strings.HasSuffix(op.Name, bootName) && (op.Kind == vfs.OpSync || op.Kind == vfs.OpSyncDir || op.Kind == vfs.OpWrite) {
-			changes++
+			changes.Add(1)
 		}
 		return nil
 	})
 	if err := d.Close(context.Background()); !errors.Is(err, errUnrecovered) {
 		t.Errorf("%v", err)
 	}
-	if changes > 0 {
-		t.Errorf("%d writes and syncs", changes)
+	if n := changes.Load(); n > 0 {
+		t.Errorf("%d writes and syncs", n)
 	}
 	if _, err := o.FS.Stat("/data/" + cleanShutdownName); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the stop passes for a clean one: %v", err)
