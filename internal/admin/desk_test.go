@@ -112,6 +112,7 @@ func (d *desk) openBroker() {
 	logger := slog.New(slog.DiscardHandler)
 	d.broker = server.New(server.Options{
 		Listeners: []server.Listener{{Name: "PLAINTEXT", Address: "127.0.0.1:0"}}, Rows: api.Table(), Observer: d.requests, Logger: logger,
+		Limits: server.Limits{RequestMaxBytes: 1 << 20, MaxConnections: 100, MaxConnectionsPerIP: 100, MaxIdle: time.Hour},
 		Broker: &api.Broker{
 			NodeID: 1, Logger: logger, Now: time.Now, Image: d.image.Load, MetadataOffset: func() int64 { return 0 },
 			Replicas: d.replicas, FetchMaxBytes: 50 << 20, FetchSessions: api.NewFetchSessions(10), Groups: d.groups,

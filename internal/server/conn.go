@@ -106,6 +106,9 @@ func (c *conn) serveAll() (err error) {
 		if err != nil {
 			return err
 		}
+		if err := c.flushAhead(); err != nil {
+			return err
+		}
 		if whole {
 			if err := c.serve(frame); err != nil {
 				return err

@@ -138,6 +138,15 @@ func (c *conn) flushUnlessWriting() error {
 	return c.flush()
 }
 
+// flushAhead writes what is held back if the frame that has begun is much work: who asked for little before it must not
+// wait until a large append is received and on the disk.
+func (c *conn) flushAhead() error {
+	if c.incoming.want <= heldLimit || c.isWriting() || c.heldFor+c.incoming.want <= heldForLimit {
+		return nil
+	}
+	return c.flush()
+}
+
 // letGo ends what is still parked once nobody waits for the answers any more.
 func (c *conn) letGo() {
 	c.cutAll()
