@@ -75,9 +75,11 @@ func (p *placing) place(t *meta.Topic, index int32) (*logdir.Dir, error) {
 	recorded := p.recorded(t.Partitions[index])
 	at, found := p.m.dir(recorded), p.find(t, index)
 	switch {
-	case at != nil && (len(found) == 0 || slices.Contains(found, at)):
+	case at != nil && slices.Contains(found, at):
 		delete(p.held, holding{at, t.Name, index})
 		return at, nil
+	case at != nil && len(found) == 0:
+		return at, nil // what has the name there is another topic's, and is set aside
 	case len(found) > 0:
 		for _, dir := range found {
 			delete(p.held, holding{dir, t.Name, index})

@@ -73,3 +73,24 @@ func TestALogThatMayBeOnADiskThatIsGoneIsNotMadeAnew(t *testing.T) {
 		t.Errorf("a topic that is new has a log: the controller is told %v", placed)
 	}
 }
+
+// A delete whose rename a power cut undid left the old topic's log where the new one's was to be, and that was offline.
+func TestTheLogOfAnOlderTopicOfTheNameIsSetAsideWhereTheNewOneBelongs(t *testing.T) {
+	dirs, settings := dirsOf(t, "/a")
+	if _, err := dirs[0].Create("orders", 0, idOf(1)); err != nil {
+		t.Fatal(err)
+	}
+	topic := topicRecords("orders", 2)
+	topic[1].(*meta.PartitionRecord).Directories = []meta.ID{dirs[0].Identity().DirectoryID}
+	image := meta.Empty().Replay(topic...)
+	m := New(Options{NodeID: 1, Dirs: dirs, Logger: slog.New(slog.DiscardHandler), Now: time.Now, Settings: settings})
+	t.Cleanup(m.Close)
+	m.Apply(image, meta.Diff(meta.Empty(), image))
+	p, err := m.Get("orders", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Extent(); err != nil {
+		t.Errorf("the new topic has no log: %v", err)
+	}
+}
