@@ -94,9 +94,11 @@ func (s *segment) truncateAborted(to int64) error {
 		return err
 	}
 	return s.withFile(txnIndexFile, false, func(f vfs.File) error {
-		keep, err := searchAborted(f, n, func(a AbortedTransaction) bool { return a.LastOffset >= to })
-		if err != nil {
-			return err
+		keep := 0
+		if to > s.base { // else none is kept, whatever the entries hold
+			if keep, err = searchAborted(f, n, func(a AbortedTransaction) bool { return a.LastOffset >= to }); err != nil {
+				return err
+			}
 		}
 		s.setAborted(keep)
 		return f.Truncate(int64(keep) * txnEntrySize)
