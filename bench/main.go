@@ -16,7 +16,7 @@ import (
 	"github.com/barnabas-mq/barnabas/test/kafka/kafkatest"
 )
 
-// options are the command's flags.
+// options are the command's flags. Where files lie on this machine is no part of a result.
 type options struct {
 	Only        []string
 	Brokers     []string
@@ -32,9 +32,9 @@ type options struct {
 	Pipeline    int
 	Connections int
 	HeapMB      int
-	Dir         string
-	Out         string
-	CPUProfile  string
+	Dir         string `json:"-"`
+	Out         string `json:"-"`
+	CPUProfile  string `json:"-"`
 }
 
 func main() {
