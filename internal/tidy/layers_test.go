@@ -18,6 +18,8 @@ var layers = map[string]string{
 	"wire":  "",
 	"batch": "",
 
+	"client": "wire",
+
 	"storage": "vfs batch",
 	"meta":    "",
 	"machine": "",
