@@ -6,7 +6,7 @@ import (
 )
 
 // mostNow bounds how long a call on a socket keeps its processor from others.
-const mostNow = 128 << 10
+const mostNow = 2 << 20
 
 // readNow and writeNow are system calls on a socket that does not block. Of a call that cannot wait the runtime need not
 // be told: for one that may, it wakes its monitor thread, which costs more than the call when little else goes on.

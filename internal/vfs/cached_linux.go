@@ -62,7 +62,7 @@ func readCached(conn syscall.RawConn, b []byte, off int64) int {
 	return n
 }
 
-// osFile adds to os.File what it lacks; WriteAt, Truncate, Name and Close are the file's own.
+// osFile adds to os.File what it lacks; Truncate, Name and Close are the file's own.
 type osFile struct {
 	*os.File
 	conn syscall.RawConn
