@@ -12,8 +12,8 @@
 // of the machine the client left.
 //
 // Before anything is measured both brokers take the same load several times: Kafka's compiler needs several gigabytes
-// before it is as fast as it gets, and memory that the host has not yet given to this machine is slow to touch. What a
-// run wrote is deleted after it, and what is dirty is written out before the next one begins.
+// before it is as fast as it gets. Memory that the host has not yet given to this machine is many times slower to touch, which
+// would be half of what a broker takes to keep a gigabyte, so all that is free is touched first. What a run wrote is deleted after it, and what is dirty is written out before the next one begins.
 //
 // It needs Linux, and for Kafka also Java and Maven (see test/kafka/kafkatest).
 package main

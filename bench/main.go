@@ -32,6 +32,7 @@ type options struct {
 	Pipeline    int
 	Connections int
 	HeapMB      int
+	Touch       bool
 	Dir         string `json:"-"`
 	Out         string `json:"-"`
 	CPUProfile  string `json:"-"`
@@ -71,6 +72,7 @@ func parse(arguments []string) (options, error) {
 	f.IntVar(&o.Pipeline, "pipeline", 64, "tiny requests in flight on the connection of tiny-pipelined")
 	f.IntVar(&o.Connections, "connections", 1, "connections that produce or fetch, each with a partition of its own")
 	f.IntVar(&o.HeapMB, "heap", 1024, "Kafka's heap in MiB, all of it touched at the start")
+	f.BoolVar(&o.Touch, "touch", true, "touch the machine's free memory before anything is measured, which -quick does not")
 	f.StringVar(&o.Dir, "dir", "", "where the brokers keep their data (default a new directory in the system's for temporary files)")
 	f.StringVar(&o.Out, "out", filepath.Join(kafkatest.Root(), "bench"), "directory for RESULTS.md and results.json; empty for none, which is the default of -quick")
 	f.StringVar(&o.CPUProfile, "cpuprofile", "", "directory for a CPU profile of Barnabas in each workload")
@@ -121,6 +123,7 @@ func (o *options) shorten(given map[string]bool) {
 	set("idle", func() { o.Idle = 2 * time.Second })
 	set("partitions", func() { o.Partitions = 1000 })
 	set("heap", func() { o.HeapMB = 512 })
+	set("touch", func() { o.Touch = false })
 	set("out", func() { o.Out = "" })
 }
 

@@ -161,8 +161,8 @@ func (r *report) markdown(out io.Writer) {
 		fmt.Fprintf(out, "%s: %s. ", key, r.Machine[key])
 	}
 	o := r.Options
-	fmt.Fprintf(out, "\n%d passes to warm, then %d pairs; %s GB a produce or fetch run, %s the others; acks=%d, %d connections, %d requests in flight, %d MiB of heap for Kafka.\n\n",
-		o.Warm, o.Pairs, number(float64(o.Bytes)/1e9), o.Duration, o.Acks, o.Connections, o.InFlight, o.HeapMB)
+	fmt.Fprintf(out, "\n%d passes to warm, then %d pairs; %s GB a produce or fetch run, %s the others; acks=%d, %d connections, %d requests in flight, %d MiB of heap for Kafka; memory touched before: %t.\n\n",
+		o.Warm, o.Pairs, number(float64(o.Bytes)/1e9), o.Duration, o.Acks, o.Connections, o.InFlight, o.HeapMB, o.Touch)
 	fmt.Fprintln(out, "Each cell has the median, and the least and the largest in parentheses. The ratio is Barnabas to Kafka, run by run. "+
 		"CPU is what the broker's process took. Client and brokers share the processors, so the CPU is the judge, not the rate.")
 	for _, w := range r.Workloads {

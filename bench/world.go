@@ -39,6 +39,11 @@ func run(ctx context.Context, o options) (err error) {
 	if w.binary, err = kafkatest.Build(ctx); err != nil {
 		return err
 	}
+	if o.Touch {
+		if err := touchMemory(os.Stdout); err != nil {
+			return err
+		}
+	}
 	r := newReport(o)
 	for _, l := range workloads() {
 		if !slices.Contains(o.Only, l.name) {
