@@ -2,8 +2,10 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -41,6 +43,38 @@ func residentBytes(pid int) (int64, error) {
 }
 
 // kilobytes reads one line of a file of the form "Name:   123 kB".
+const (
+	// settledFor is how long a process's memory must not have shrunk to count as settled, and settledBy when it is looked at anyway.
+	settledFor = 3 * time.Second
+	settledBy  = 20 * time.Second
+)
+
+// settledBytes is residentBytes once the process has given back what it needed for its start.
+func settledBytes(ctx context.Context, pid int) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, settledBy)
+	defer cancel()
+	look := time.NewTicker(settledFor / 10)
+	defer look.Stop()
+	least, since := int64(math.MaxInt64), time.Now()
+	for {
+		now, err := residentBytes(pid)
+		if err != nil {
+			return 0, err
+		}
+		if now < least {
+			least, since = now, time.Now()
+		}
+		if time.Since(since) >= settledFor {
+			return now, nil
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return now, nil
+		}
+	}
+}
+
 func kilobytes(file, name string) (int64, error) {
 	f, err := os.Open(file)
 	if err != nil {

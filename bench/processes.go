@@ -114,7 +114,7 @@ func measurePartitions(ctx context.Context, w *world, name string) (s sample, er
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, b.end()) }()
-	empty, err := residentBytes(b.node.PID)
+	empty, err := settledBytes(ctx, b.node.PID)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func measurePartitions(ctx context.Context, w *world, name string) (s sample, er
 	if err != nil {
 		return nil, err
 	}
-	resident, err1 := residentBytes(b.node.PID)
+	resident, err1 := settledBytes(ctx, b.node.PID)
 	descriptors, err2 := openDescriptors(b.node.PID)
 	return sample{
 		{"descriptors, all written", float64(written)},
