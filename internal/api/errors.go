@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 )
@@ -22,7 +23,7 @@ func (b *Broker) code(err error, nearest *kerr.Error, where string) int16 {
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return kerr.RequestTimedOut.Code
 	}
-	b.Logger.Error("request failed", "where", where, "answered", nearest.Message, "error", err)
+	b.Complaints.Say(slog.LevelError, "failed "+where, "request failed", "where", where, "answered", nearest.Message, "error", err)
 	return nearest.Code
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/barnabas-mq/barnabas/internal/complaints"
 	"github.com/barnabas-mq/barnabas/internal/group"
 )
 
@@ -57,6 +58,8 @@ type Options struct {
 	NewID       func() string // a random UUID, as text
 	Now         func() time.Time
 	Logger      *slog.Logger
+	// Complaints takes what a group's members can cause again and again; nil is one of its own.
+	Complaints *complaints.Book
 }
 
 // Coordinator is all shards that this broker leads. Its methods may be called from any goroutine.
@@ -78,6 +81,9 @@ func New(o Options) *Coordinator {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
+	}
+	if o.Complaints == nil {
+		o.Complaints = complaints.New(o.Logger)
 	}
 	return &Coordinator{o: o, shards: make(map[int32]*shard), creating: make(chan struct{}, 1)}
 }

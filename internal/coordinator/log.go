@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/barnabas-mq/barnabas/internal/batch"
 	"github.com/barnabas-mq/barnabas/internal/group"
@@ -43,7 +44,8 @@ func (a *appender) Append(changes []group.Change) (int64, error) {
 	return end, nil
 }
 
-// tell logs what became of groups: generations are few, and explain much of what consumers do.
+// tell logs what became of groups: generations explain much of what consumers do. They are few, but for a group whose members
+// drive each other out.
 func (a *appender) tell(changes []group.Change) {
 	for _, change := range changes {
 		for _, r := range change {
@@ -51,9 +53,9 @@ func (a *appender) tell(changes []group.Change) {
 			switch {
 			case !ok:
 			case g.Value == nil:
-				a.shard.o.Logger.Info("group deleted", "group", g.Group)
+				a.shard.o.Complaints.Say(slog.LevelInfo, "deleted "+g.Group, "group deleted", "group", g.Group)
 			default:
-				a.shard.o.Logger.Info("group rebalanced", "group", g.Group, "generation", g.Value.Generation,
+				a.shard.o.Complaints.Say(slog.LevelInfo, g.Group, "group rebalanced", "group", g.Group, "generation", g.Value.Generation,
 					"members", len(g.Value.Members), "partition", a.shard.partition)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -11,7 +12,6 @@ import (
 
 	"github.com/barnabas-mq/barnabas/internal/admin"
 	"github.com/barnabas-mq/barnabas/internal/api"
-	"github.com/barnabas-mq/barnabas/internal/complaints"
 	"github.com/barnabas-mq/barnabas/internal/config"
 	"github.com/barnabas-mq/barnabas/internal/coordinator"
 	"github.com/barnabas-mq/barnabas/internal/group"
@@ -41,7 +41,7 @@ func (n *Node) newGroups() *coordinator.Coordinator {
 			id := newID()
 			return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
 		},
-		Now:    time.Now,
+		Now: time.Now, Complaints: n.complaints,
 		Logger: n.logger,
 	})
 }
@@ -58,9 +58,8 @@ func (n *Node) offsetsPartitions() int32 {
 func (n *Node) createOffsetsTopic(ctx context.Context) error {
 	topic := api.InternalTopic(coordinator.Topic, n.live.values(), n.publisher.current())
 	err := n.createTopic(ctx, topic)
-	if now := time.Now(); err != nil && now.Sub(n.saidNoOffsetsTopic) > time.Minute { // clients ask ten times a second
-		n.saidNoOffsetsTopic = now
-		n.logger.Error("the offsets topic could not be created: consumer groups will not work",
+	if err != nil { // clients ask ten times a second
+		n.complaints.Say(slog.LevelError, coordinator.Topic, "the offsets topic could not be created: consumer groups will not work",
 			"topic", coordinator.Topic, "replication_factor", topic.ReplicationFactor, "error", err)
 	}
 	return err
@@ -169,7 +168,7 @@ func (n *Node) openBroker(ctx context.Context) error {
 		FetchSessions:  api.NewFetchSessions(int(config.MaxIncrementalFetchSessionCacheSlots.Of(v))),
 		Groups:         n.groups,
 		CanListen:      n.canListen,
-		Complaints:     complaints.New(n.logger),
+		Complaints:     n.complaints,
 	}
 	return n.openServer(ctx)
 }

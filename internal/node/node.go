@@ -14,6 +14,7 @@ import (
 
 	"github.com/barnabas-mq/barnabas/internal/admin"
 	"github.com/barnabas-mq/barnabas/internal/api"
+	"github.com/barnabas-mq/barnabas/internal/complaints"
 	"github.com/barnabas-mq/barnabas/internal/config"
 	"github.com/barnabas-mq/barnabas/internal/coordinator"
 	"github.com/barnabas-mq/barnabas/internal/logdir"
@@ -64,8 +65,7 @@ type Node struct {
 	admin        *admin.Server // nil: not served
 	serving      atomic.Bool
 	thrift       *thrift
-	// saidNoOffsetsTopic belongs to createOffsetsTopic, of which the coordinator calls one at a time.
-	saidNoOffsetsTopic time.Time
+	complaints   *complaints.Book
 	// listeners are those of the last image, and saidNotBound what was said of them; they belong to the publisher's goroutine.
 	listeners    []server.Listener
 	saidNotBound string
@@ -86,7 +86,7 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	n := &Node{
 		options: o, logger: o.Logger, nodeID: config.NodeID.Of(o.Values), started: time.Now(),
 		incarnation: newID(), thrift: newThrift(),
-		failed: make(chan error, 1),
+		failed: make(chan error, 1), complaints: complaints.New(o.Logger),
 
 		settingsKnown: make(chan struct{}),
 	}
@@ -189,6 +189,7 @@ func (n *Node) Stop(ctx context.Context) error {
 	if n.admin != nil {
 		keep(n.admin.Close(ctx))
 	}
+	n.complaints.Flush()
 	return errors.Join(errs...)
 }
 
@@ -259,7 +260,7 @@ func (n *Node) serve(context.Context) error {
 // act brings the broker in line with a new image.
 func (n *Node) act(image *meta.Image, d meta.Delta) {
 	for _, err := range n.live.update(image) {
-		n.logger.Warn("a dynamic config cannot take effect", "error", err)
+		n.complaints.Say(slog.LevelWarn, err.Error(), "a dynamic config cannot take effect", "error", err)
 	}
 	limits, err := n.serverLimits(context.Background())
 	if err != nil {

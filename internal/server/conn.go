@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"runtime/debug"
@@ -92,7 +93,7 @@ var errEnded = errors.New("connection ended")
 // broker down: it is logged as what it is and costs that connection.
 func (c *conn) rescue(err *error) {
 	if p := recover(); p != nil {
-		c.server.options.Logger.Error("bug: a request panicked", "connection", c.about.ID,
+		c.server.complaints.Say(slog.LevelError, fmt.Sprint("panic: ", p), "bug: a request panicked", "connection", c.about.ID,
 			"panic", p, "stack", string(debug.Stack()))
 		*err = fmt.Errorf("%w: a request panicked", errEnded)
 	}

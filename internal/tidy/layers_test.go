@@ -31,7 +31,7 @@ var layers = map[string]string{
 	"replica":    "vfs batch storage meta logdir",
 	"group":      "machine",
 
-	"coordinator": "batch machine group",
+	"coordinator": "complaints batch machine group",
 	"api":         "config complaints wire batch storage meta logdir replica coordinator group",
 	"server":      "config complaints wire api",
 	"admin":       "logdir replica coordinator server",
