@@ -45,11 +45,11 @@ func residentBytes(pid int) (int64, error) {
 // kilobytes reads one line of a file of the form "Name:   123 kB".
 const (
 	// settledFor is how long a process's memory must not have shrunk to count as settled, and settledBy when it is looked at anyway.
-	settledFor = 3 * time.Second
-	settledBy  = 20 * time.Second
+	settledFor = 6 * time.Second
+	settledBy  = 30 * time.Second
 )
 
-// settledBytes is residentBytes once the process has given back what it needed for its start.
+// settledBytes is the least of residentBytes by the time that the process has given back what it needed for its start.
 func settledBytes(ctx context.Context, pid int) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, settledBy)
 	defer cancel()
@@ -65,12 +65,12 @@ func settledBytes(ctx context.Context, pid int) (int64, error) {
 			least, since = now, time.Now()
 		}
 		if time.Since(since) >= settledFor {
-			return now, nil
+			return least, nil
 		}
 		select {
 		case <-look.C:
 		case <-ctx.Done():
-			return now, nil
+			return least, nil
 		}
 	}
 }
