@@ -14,6 +14,9 @@ type Soft struct {
 	// began is the time of the first decision: sessions that were never heard of
 	// are counted from then.
 	began time.Time
+	// due is the time that the last Tick named, zero if none: one that comes long
+	// after it tells that this process did not run.
+	due time.Time
 }
 
 // session is what was heard of one incarnation of a broker.
@@ -37,7 +40,7 @@ func (s *Soft) find(broker int32, epoch int64) (session, bool) {
 
 // with is s with the session in place of the broker's last one.
 func (s *Soft) with(x session) *Soft {
-	next := &Soft{began: s.began, sessions: make([]session, 0, len(s.sessions)+1)}
+	next := &Soft{began: s.began, due: s.due, sessions: make([]session, 0, len(s.sessions)+1)}
 	i, replaced := slices.BinarySearchFunc(s.sessions, x.broker, func(y session, id int32) int { return int(y.broker) - int(id) })
 	next.sessions = append(next.sessions, s.sessions[:i]...)
 	next.sessions = append(next.sessions, x)
@@ -50,7 +53,7 @@ func (s *Soft) with(x session) *Soft {
 
 // without is s without the broker's session.
 func (s *Soft) without(broker int32) *Soft {
-	return &Soft{began: s.began, sessions: slices.DeleteFunc(slices.Clone(s.sessions),
+	return &Soft{began: s.began, due: s.due, sessions: slices.DeleteFunc(slices.Clone(s.sessions),
 		func(x session) bool { return x.broker == broker })}
 }
 
@@ -59,7 +62,31 @@ func (s *Soft) since(now time.Time) *Soft {
 	if !s.began.IsZero() {
 		return s
 	}
-	return &Soft{began: now, sessions: s.sessions}
+	return &Soft{began: now, due: s.due, sessions: s.sessions}
+}
+
+// renewed is s with every session begun anew.
+func (s *Soft) renewed(now time.Time) *Soft {
+	next := &Soft{began: now, sessions: slices.Clone(s.sessions)}
+	for i := range next.sessions {
+		next.sessions[i].heard = now
+	}
+	return next
+}
+
+// until is s after a Tick that named a time.
+func (s *Soft) until(due time.Time) *Soft {
+	if s.due.Equal(due) {
+		return s
+	}
+	return &Soft{began: s.began, due: due, sessions: s.sessions}
+}
+
+// wasPaused says that this Tick comes so long after the time that the last one
+// named that the process was stopped meanwhile, and could hear of nobody. A busy
+// one is late too, but not by half a session.
+func (d *decision) wasPaused() bool {
+	return !d.soft.due.IsZero() && d.env.Now.Sub(d.soft.due) > d.env.SessionTimeout/2
 }
 
 // alive says that the broker was heard of within the session timeout. Fenced
@@ -75,9 +102,14 @@ func (d *decision) alive(b *meta.Broker) bool {
 // Tick is what the passing of time leads to: brokers whose session has run out
 // are fenced, all in one decision, so that no partition moves from one dead
 // broker to another. The time is when to ask again; zero: not before the next
-// request.
+// request. A controller that was itself stopped for a while gives all a full
+// session, as a new one does: the silence was its own, and a node that is alone
+// would fence itself for it.
 func Tick(s State, env Env) (Decision, time.Time) {
 	d := newDecision(s, env)
+	if d.wasPaused() {
+		d.soft = d.soft.renewed(env.Now)
+	}
 	var next time.Time
 	var silent []int32
 	for b := range d.im.Brokers() {
@@ -94,7 +126,7 @@ func Tick(s State, env Env) (Decision, time.Time) {
 		}
 	}
 	d.fence(silent...)
-	return Decision{Records: d.records, Soft: d.soft}, next
+	return Decision{Records: d.records, Soft: d.soft.until(next)}, next
 }
 
 // Fence fences a broker at once, as when its connection broke and its listener
