@@ -18,7 +18,8 @@ func Handles(key int16) bool {
 	case kmsg.CreateTopics, kmsg.DeleteTopics, kmsg.CreatePartitions,
 		kmsg.AlterConfigs, kmsg.IncrementalAlterConfigs, kmsg.AllocateProducerIDs,
 		kmsg.BrokerRegistration, kmsg.BrokerHeartbeat, kmsg.UnregisterBroker,
-		kmsg.AlterPartition, kmsg.ElectLeaders, kmsg.UpdateFeatures, kmsg.AssignReplicasToDirs:
+		kmsg.AlterPartition, kmsg.ElectLeaders, kmsg.UpdateFeatures, kmsg.AssignReplicasToDirs,
+		kmsg.ControllerRegistration:
 		return true
 	}
 	return false
@@ -56,6 +57,8 @@ func Decide(s State, request kmsg.Request, env Env) Decision {
 		response = d.updateFeatures(r)
 	case *kmsg.AssignReplicasToDirsRequest:
 		response = d.assignReplicasToDirs(r)
+	case *kmsg.ControllerRegistrationRequest:
+		response = d.controllerRegistration(r)
 	default:
 		panic(fmt.Sprintf("controller: a request of key %d", request.Key()))
 	}

@@ -35,6 +35,7 @@ var commands = map[string]func(c *cluster, a arguments, lines []string){
 	"producer-ids": (*cluster).producerIDs,
 	"unregister":   (*cluster).unregister,
 	"assign":       (*cluster).assign,
+	"controller":   (*cluster).registerController,
 	"record":       (*cluster).record,
 	"show":         (*cluster).show,
 }

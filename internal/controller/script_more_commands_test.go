@@ -184,6 +184,19 @@ func (c *cluster) unregister(a arguments, _ []string) {
 	c.prepend("%s\n", outcome(response.ErrorCode, response.ErrorMessage))
 }
 
+// registerController is a controller that starts: controller id=3000 incarnation=x port=9093
+func (c *cluster) registerController(a arguments, _ []string) {
+	r := kmsg.NewPtrControllerRegistrationRequest()
+	r.ControllerID = int32(a.number("id", 0))
+	r.IncarnationID = meta.ID{0: 'I', 15: a.named["incarnation"][0]}
+	r.Listeners = []kmsg.ControllerRegistrationRequestListener{{Name: "CONTROLLER", Host: "h", Port: uint16(a.number("port", 9093))}}
+	r.Features = []kmsg.ControllerRegistrationRequestFeature{
+		{Name: meta.FeatureMetadataVersion, MinSupportedVersion: 7, MaxSupportedVersion: int16(a.number("level", 33))},
+	}
+	response := c.decide(r).(*kmsg.ControllerRegistrationResponse)
+	c.prepend("%s\n", outcome(response.ErrorCode, response.ErrorMessage))
+}
+
 // assign is a broker saying where its replicas are: assign id=1 dir=a t-0 t-1
 func (c *cluster) assign(a arguments, _ []string) {
 	r := kmsg.NewPtrAssignReplicasToDirsRequest()
@@ -243,6 +256,10 @@ func (c *cluster) show(a arguments, _ []string) {
 		for b := range im.Brokers() {
 			c.printf("%d epoch %d fenced %t, in controlled shutdown %t\n", b.ID, b.Epoch, b.Fenced, b.InControlledShutdown)
 		}
+	case "controllers":
+		for r := range im.Controllers() {
+			c.printf("%d at port %d, %s %d\n", r.ID, r.Listeners[0].Port, r.Features[0].Name, r.Features[0].MaxSupportedVersion)
+		}
 	case "configs":
 		for resource, values := range im.ConfigResources() {
 			c.printf("%s %q %v\n", kmsg.ConfigResourceType(resource.Type), resource.Name, values)
@@ -301,6 +318,8 @@ func (c *cluster) describe(r meta.Record) string {
 		say("%d epoch %d fenced %t", r.BrokerID, r.BrokerEpoch, r.Fenced)
 	case *meta.UnregisterBrokerRecord:
 		say("%d", r.BrokerID)
+	case *meta.RegisterControllerRecord:
+		say("%d at %s port %d, %s %d", r.ControllerID, r.EndPoints[0].Name, r.EndPoints[0].Port, r.Features[0].Name, r.Features[0].MaxSupportedVersion)
 	case *meta.BrokerRegistrationChangeRecord:
 		say("%d fenced %d in controlled shutdown %d", r.BrokerID, r.Fenced, r.InControlledShutdown)
 		if r.LogDirs != nil || r.CordonedLogDirs != nil {
