@@ -50,6 +50,26 @@ func TestOneDecisionMovesAllLeadersOfALostBroker(t *testing.T) {
 	}
 }
 
+// maxBatchBytes is what a batch of the metadata log takes, and a decision is one batch.
+const maxBatchBytes = 8 << 20
+
+func TestALostBrokerOfAHundredThousandReplicasFitsOneBatch(t *testing.T) {
+	c := large(t, 100_000)
+	b, _ := c.state.Image.Broker(1)
+	size := 0
+	for _, r := range Fence(c.state, 1, b.Epoch, c.env).Records {
+		payload, err := meta.Encode(nil, r, c.state.Image.MetadataVersion())
+		if err != nil {
+			t.Fatal(err)
+		}
+		const around = 12 // the longest that a record adds to its value: length, attributes, deltas, lengths
+		size += len(payload) + around
+	}
+	if size > maxBatchBytes {
+		t.Errorf("the decision takes %d bytes, a batch takes %d: the log would refuse it for ever", size, maxBatchBytes)
+	}
+}
+
 // BenchmarkFence is a lost broker among 200,000 partitions: the decision and
 // its replay, which is what a fail-over waits for beside the commit.
 func BenchmarkFence(b *testing.B) {
