@@ -1,5 +1,7 @@
 //go:build suite
 
+// Package crash kills brokers with signal 9 while producers and committers work, starts them again, and checks that
+// everything acknowledged is there: once, in order, at its offset.
 package crash
 
 import (
@@ -14,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/barnabas-mq/barnabas/test/history"
 	"github.com/barnabas-mq/barnabas/test/kafka/kafkatest"
 )
 
@@ -43,12 +46,12 @@ func TestWhatIsAcknowledgedSurvivesKills(t *testing.T) {
 	t.Logf("seed %d", *seed)
 	broker := start(t, t.TempDir(), "")
 	createTopics(t, broker.Address)
-	h := newHistory()
+	h := history.New()
 	l := startLoad(t, broker.Address, h, producers)
 	verified := 0
 	for round := range *rounds {
-		before := h.acknowledged()
-		await(t, "the load goes on", func() bool { return h.acknowledged() > before+20 })
+		before := h.Acknowledged()
+		await(t, "the load goes on", func() bool { return h.Acknowledged() > before+20 })
 		<-time.After(time.Duration(random.IntN(400)) * time.Millisecond)
 		promised := l.committed.Load()
 		broker.Kill()
@@ -66,20 +69,20 @@ func TestWhatIsAcknowledgedSurvivesKills(t *testing.T) {
 	l.end(t)
 	verified = verify(t, broker.Address, h)
 	t.Logf("%d rounds, %d records sent, %d acknowledged, %d read back, offsets committed up to %d",
-		*rounds, len(h.sent), h.acknowledged(), verified, l.committed.Load())
+		*rounds, h.Sent(), h.Acknowledged(), verified, l.committed.Load())
 }
 
 // verify reads everything and judges it.
-func verify(t *testing.T, address string, h *history) int {
+func verify(t *testing.T, address string, h *history.History) int {
 	t.Helper()
 	total := 0
 	for _, topic := range topics() {
 		for partition := range topic.partitions {
-			records, end, err := readPartition(t.Context(), address, topic.name, partition, 0)
+			records, end, err := history.ReadPartition(t.Context(), address, topic.name, partition, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, wrong := range h.judge(topic.name, partition, records, end) {
+			for _, wrong := range h.Judge(topic.name, partition, records, end) {
 				t.Errorf("%s-%d: %s", topic.name, partition, wrong)
 			}
 			total += len(records)
@@ -108,9 +111,9 @@ func await(t *testing.T, what string, is func() bool) {
 func TestATornTailIsCutAndTheJudgeNoticesWhereNobodyLooks(t *testing.T) {
 	broker := start(t, t.TempDir(), "")
 	createTopics(t, broker.Address)
-	h := newHistory()
+	h := history.New()
 	l := startLoad(t, broker.Address, h, producers)
-	await(t, "some records are there", func() bool { return h.acknowledged() > 2000 })
+	await(t, "some records are there", func() bool { return h.Acknowledged() > 2000 })
 	l.end(t)
 	broker.Kill()
 	tearTail(t, filepath.Join(broker.DataDir, "rolled-0"))
@@ -135,15 +138,15 @@ func TestATornTailIsCutAndTheJudgeNoticesWhereNobodyLooks(t *testing.T) {
 }
 
 // readBlindly lists what the judge finds, a reader that gets stuck being an anomaly, too.
-func readBlindly(t *testing.T, address string, h *history) []string {
+func readBlindly(t *testing.T, address string, h *history.History) []string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	records, end, err := readPartition(ctx, address, "rolled", 0, 0)
+	records, end, err := history.ReadPartition(ctx, address, "rolled", 0, 0)
 	if err != nil {
 		return []string{err.Error()}
 	}
-	return h.judge("rolled", 0, records, end)
+	return h.Judge("rolled", 0, records, end)
 }
 
 // tearTail appends the first half of a batch, the way a write cut short leaves it, with the offset that comes next.

@@ -14,6 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/barnabas-mq/barnabas/test/history"
 )
 
 // topic is one that the load writes to.
@@ -41,7 +43,7 @@ const inFlight = 100
 // load is producers and a committer at work through all crashes: their clients live on, and send again what they do not
 // know the fate of.
 type load struct {
-	history  *history
+	history  *history.History
 	clients  []*kgo.Client
 	stop     context.CancelFunc
 	running  sync.WaitGroup
@@ -50,7 +52,7 @@ type load struct {
 	committed atomic.Int64 // the newest offset whose commit was acknowledged
 }
 
-func startLoad(t *testing.T, address string, h *history, producers int) *load {
+func startLoad(t *testing.T, address string, h *history.History, producers int) *load {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	l := &load{history: h, stop: stop, failures: make(chan error, 100)}
@@ -79,11 +81,11 @@ func (l *load) produce(ctx context.Context, client *kgo.Client, producer int) {
 	for number := 0; ctx.Err() == nil; number++ {
 		for _, t := range topics() {
 			for partition := range t.partitions {
-				v := value(producer, partition, number)
-				l.history.send(t.name + " " + v)
+				v := history.Value(producer, partition, number)
+				l.history.Send(t.name + " " + v)
 				client.Produce(ctx, &kgo.Record{Topic: t.name, Partition: partition, Key: []byte(v), Value: []byte(t.name + " " + v)}, func(r *kgo.Record, err error) {
 					if err == nil {
-						l.history.ack(string(r.Value), place{r.Topic, r.Partition, r.Offset})
+						l.history.Ack(string(r.Value), history.Place{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset})
 					} else if ctx.Err() == nil {
 						l.fail(fmt.Errorf("produce %s: %w", r.Value, err))
 					}
