@@ -28,6 +28,8 @@ type Conn struct {
 	Listener  string   // The listener's name, PLAINTEXT if nothing else was said.
 	Principal string   // User:ANONYMOUS without a login.
 
+	// Rows are what is served on the connection's listener.
+	Rows []Row
 	// SoftwareName and SoftwareVersion are what the client's last ApiVersions said of itself (KIP-511); empty
 	// before it.
 	SoftwareName, SoftwareVersion string
@@ -97,6 +99,8 @@ type Row struct {
 	// Aliases says that byte slices in Body lie in the read buffer and are valid only until Handle returns.
 	// Without it the server decodes a request that has byte fields from a copy.
 	Aliases bool
+	// Hidden says that the row is for our own nodes, and advertised to nobody else: Kafka's clients see what Kafka has there.
+	Hidden bool
 	// Overlaps says that a request of this row starts although earlier ones of the same row are still pending.
 	// Answers leave in order all the same. Only Produce does it: its waits are for replication and independent.
 	Overlaps bool
@@ -126,6 +130,11 @@ type Broker struct {
 	// Config is this broker's settings as they are now.
 	Config     func() *config.Values
 	Controller Controller
+	// Forwarded decides a request that another node has forwarded here, if the active controller is on this node; else the
+	// error is NOT_CONTROLLER. It does not forward again.
+	Forwarded func(ctx context.Context, req kmsg.Request, principal string) (kmsg.Response, error)
+	// Peer answers what only our own nodes say to each other; key and version are those of package peer.
+	Peer func(ctx context.Context, key, version int16, body []byte) ([]byte, error)
 	// LogLevel is the level of the root logger, which is the only one; nil if it cannot be changed.
 	LogLevel *slog.LevelVar
 	// CanListen tells whether the listeners that a change of this broker's settings would add can be opened.

@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/barnabas-mq/barnabas/internal/meta"
+	"github.com/barnabas-mq/barnabas/internal/wire"
 )
 
 // ApiVersions (key 18) tells a client what it may ask here, before anything else: the rows of the table, no more and no
@@ -30,8 +31,10 @@ func (b *Broker) apiVersions(r *Request) Result {
 	if request.Version >= 3 {
 		r.Conn.SoftwareName, r.Conn.SoftwareVersion = request.ClientSoftwareName, request.ClientSoftwareVersion
 	}
-	for _, row := range Table() {
-		response.ApiKeys = append(response.ApiKeys, advertised(row))
+	for _, row := range r.Conn.Rows {
+		if !row.Hidden || request.ClientSoftwareName == wire.NodeSoftware {
+			response.ApiKeys = append(response.ApiKeys, advertised(row))
+		}
 	}
 	if request.Version >= 3 {
 		b.addFeatures(response)
@@ -101,7 +104,7 @@ func supportedFeatures(broker *meta.Broker, version int16) []meta.SupportedFeatu
 func (b *Broker) UnsupportedApiVersions(r *Request) Result {
 	response := r.Body.ResponseKind().(*kmsg.ApiVersionsResponse)
 	response.ErrorCode = kerr.UnsupportedVersion.Code
-	for _, row := range Table() {
+	for _, row := range r.Conn.Rows {
 		if row.Key == r.Key {
 			response.ApiKeys = append(response.ApiKeys, advertised(row))
 		}

@@ -54,7 +54,7 @@ func newWorld(t *testing.T, settings map[string]string) *world {
 	}
 	w.broker.Complaints = complaints.New(w.broker.Logger)
 	w.conn = &Conn{
-		Listener: "PLAINTEXT", Principal: "User:ANONYMOUS",
+		Listener: "PLAINTEXT", Principal: "User:ANONYMOUS", Rows: Table(),
 		Peer:  &net.TCPAddr{IP: net.IPv4(10, 0, 0, 9), Port: 5},
 		Local: &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 9092},
 	}

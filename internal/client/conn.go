@@ -21,9 +21,6 @@ import (
 )
 
 const (
-	// SoftwareName is what our own nodes say of themselves in ApiVersions (KIP-511). To them a node shows the requests that
-	// nodes alone send each other.
-	SoftwareName = "barnabas"
 	// DefaultTimeout bounds a dial, and how long an answer may take, where Options say nothing.
 	DefaultTimeout = 30 * time.Second
 	// DefaultMaxResponse bounds an answer where Options say nothing.
@@ -120,7 +117,7 @@ func Dial(ctx context.Context, o Options) (*Conn, error) {
 // negotiate asks for the node's versions. It is the one request that is sent before they are known.
 func (c *Conn) negotiate(ctx context.Context) error {
 	req := kmsg.NewPtrApiVersionsRequest()
-	req.ClientSoftwareName, req.ClientSoftwareVersion = SoftwareName, c.o.Version
+	req.ClientSoftwareName, req.ClientSoftwareVersion = wire.NodeSoftware, c.o.Version
 	answer, _, err := c.send(ctx, req, 3, false)
 	if err != nil {
 		return err

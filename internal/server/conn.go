@@ -59,6 +59,7 @@ func newConn(s *Server, listener string, socket net.Conn, number uint64) *conn {
 		Peer:     socket.RemoteAddr(),
 		Local:    socket.LocalAddr(),
 		Listener: listener,
+		Rows:     s.options.Rows,
 		// Nobody has to log in yet.
 		Principal: "User:ANONYMOUS",
 	}

@@ -19,6 +19,7 @@ var layers = map[string]string{
 	"batch": "",
 
 	"client": "wire",
+	"peer":   "",
 
 	"storage": "vfs batch",
 	"meta":    "",
@@ -31,8 +32,9 @@ var layers = map[string]string{
 	"replica":    "vfs batch storage meta logdir",
 	"group":      "machine",
 
+	"fetcher":     "wire client replica",
 	"coordinator": "complaints batch machine group",
-	"api":         "config complaints wire batch storage meta logdir replica coordinator group",
+	"api":         "config complaints wire peer batch storage meta logdir replica coordinator group",
 	"server":      "config complaints wire api",
 	"admin":       "logdir replica coordinator server",
 

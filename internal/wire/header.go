@@ -11,6 +11,9 @@ const (
 	// MaxFrame is the largest frame that can be had at all; socket.request.max.bytes is usually far below.
 	MaxFrame = 1<<31 - 1
 
+	// NodeSoftware is what our own nodes call themselves in ApiVersions (KIP-511).
+	NodeSoftware = "barnabas"
+
 	apiVersions        = 18
 	controlledShutdown = 7
 )
