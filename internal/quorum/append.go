@@ -12,7 +12,7 @@ const (
 	// diskFullRetry is how long the appender waits before it tries a full disk again.
 	diskFullRetry = time.Second
 	// keptForFollowers is how many entries below a snapshot stay for members that are a little behind.
-	keptForFollowers = 10_000
+	keptForFollowers = 1_000
 )
 
 // appender makes durable what the library asks for, and only then lets the library's responses go: the acknowledgement of

@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
 	"time"
 
@@ -20,6 +21,8 @@ type driver struct {
 	leads   uint64 // the term in which the applier was told that we lead, 0 for none
 	refused uint64 // a term in which a proposal was lost, so that later ones must not be taken
 	ticker  *time.Ticker
+	// standIn is the number of ticks after which this member stands for election, as its leader is gone; 0: it does not.
+	standIn int
 }
 
 type membership struct {
@@ -69,6 +72,7 @@ func (d *driver) run() {
 			return
 		case <-ticks:
 			d.raft.Tick()
+			d.stand()
 		case <-d.n.wake:
 			d.takeIn()
 		}
@@ -131,6 +135,51 @@ func (d *driver) campaignAlone() {
 	if d.alone() && d.raft.BasicStatus().RaftState == raft.StateFollower {
 		if err := d.raft.Campaign(); err != nil {
 			d.n.o.Logger.Warn("campaign", "err", err)
+		}
+	}
+}
+
+// leaderGone forgets a leader whose process is gone, and has this member stand for election after some ticks, which differ
+// between members so that they do not take each other's votes.
+func (d *driver) leaderGone(id uint64) {
+	if d.raft.BasicStatus().Lead != id || id == d.n.id {
+		return
+	}
+	if err := d.raft.ForgetLeader(); err != nil {
+		d.n.o.Logger.Debug("leader not forgotten", "err", err)
+		return
+	}
+	d.standIn = 1 + rand.IntN(standWithin) //nolint:gosec // It only has to differ between members.
+}
+
+// handOver asks the voter that has most of the log to stand for election.
+func (d *driver) handOver() {
+	status := d.raft.Status()
+	var to, match uint64
+	for _, id := range d.members.GetVoters() {
+		if p, ok := status.Progress[id]; ok && id != d.n.id && p.RecentActive && p.Match >= match {
+			to, match = id, p.Match
+		}
+	}
+	if status.RaftState == raft.StateLeader && to != 0 {
+		d.raft.TransferLeader(to)
+	}
+}
+
+// standWithin is the number of ticks among which the one is drawn.
+const standWithin = 3
+
+// stand campaigns if it is time and nobody leads yet.
+func (d *driver) stand() {
+	if d.standIn == 0 {
+		return
+	}
+	if d.standIn--; d.standIn > 0 {
+		return
+	}
+	if s := d.raft.BasicStatus(); s.Lead == raft.None && s.RaftState == raft.StateFollower {
+		if err := d.raft.Campaign(); err != nil {
+			d.n.o.Logger.Debug("campaign", "err", err)
 		}
 	}
 }

@@ -3,12 +3,16 @@ package quorum
 import (
 	"errors"
 	"fmt"
+	iofs "io/fs"
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
+
+	"github.com/barnabas-mq/barnabas/internal/vfs"
 )
 
 const (
@@ -107,6 +111,15 @@ func (n *Node) Start() {
 	n.running.Go(n.driver.run)
 	n.running.Go(n.appends.run)
 	n.running.Go(n.applies.run)
+}
+
+// Born says whether there is a log in dir, so that Open would ask for no Bootstrap.
+func Born(fs vfs.FS, dir string) (bool, error) {
+	snapshots, err := listSnapshots(fs, dir)
+	if errors.Is(err, iofs.ErrNotExist) {
+		return false, nil
+	}
+	return len(snapshots) > 0, err
 }
 
 // openLog reads what there is, or begins it.
@@ -213,6 +226,29 @@ func (n *Node) Step(messages ...*raftpb.Message) {
 // ReportUnreachable tells that messages to a member were lost.
 func (n *Node) ReportUnreachable(id uint64) {
 	n.call(func(d *driver) { d.raft.ReportUnreachable(id) })
+}
+
+// LeaderGone tells that a member's process is no more: if it led, this member does not wait for it, but stands for election soon.
+func (n *Node) LeaderGone(id uint64) {
+	n.call(func(d *driver) { d.leaderGone(id) })
+}
+
+// HandOver has the voter that is furthest lead instead of this node, if it leads, and returns when that is so, or after the time.
+func (n *Node) HandOver(within time.Duration) {
+	deadline := time.NewTimer(within)
+	defer deadline.Stop()
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	n.call((*driver).handOver)
+	for n.Status().Leads {
+		select {
+		case <-look.C:
+		case <-deadline.C:
+			return
+		case <-n.stop:
+			return
+		}
+	}
 }
 
 // ReportSnapshot tells how sending a snapshot to a member ended.
