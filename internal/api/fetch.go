@@ -91,6 +91,14 @@ func fetchReplica(req *kmsg.FetchRequest) int32 {
 	return req.ReplicaID
 }
 
+// fetchBrokerEpoch is the epoch that a follower's broker says it has, -1 if it cannot say.
+func fetchBrokerEpoch(req *kmsg.FetchRequest) int64 {
+	if req.Version >= 15 {
+		return req.ReplicaState.Epoch
+	}
+	return -1
+}
+
 func fetchLevel(req *kmsg.FetchRequest) replica.Level {
 	switch {
 	case fetchReplica(req) >= 0:
@@ -204,6 +212,8 @@ func (f *fetching) look(part *fetchPart, limit int) {
 		LastEpoch:   state.lastEpoch,
 		MaxBytes:    min(int(state.maxBytes), max(limit, 0)),
 		AtLeastOne:  f.bytes == 0 && f.req.Version >= 3,
+
+		FromFollower: f.level == replica.LogEnd, Follower: fetchReplica(f.req), BrokerEpoch: fetchBrokerEpoch(f.req),
 	})
 	if part.err == nil && f.limitless(state) && part.read.Bound > state.offset {
 		part.read.Records.Close()

@@ -226,8 +226,8 @@ func (p *producing) park(i, j int, part *replica.Partition, appended replica.App
 	end := appended.LastOffset + 1
 	var until func(int64, func(error))
 	switch {
-	case p.acks == -1 && part.HighWatermark() < end:
-		until = part.WhenCommitted
+	case p.acks == -1 && !appended.Committed:
+		until = func(end int64, done func(error)) { part.WhenCommitted(appended.LeaderEpoch, end, done) }
 	case p.acks != 0 && appended.Unflushed:
 		until = part.WhenDurable
 	default:

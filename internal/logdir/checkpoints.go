@@ -135,3 +135,7 @@ func (d *Dir) forgetStale(k key) error {
 	d.mu.Unlock()
 	return nil
 }
+
+// KeepRecoveryPoints writes the recovery points of all logs as they are, durably. An owner that has cut off a log's flushed end
+// calls it before it appends anything: below a recovery point nothing would be cut after a power cut.
+func (d *Dir) KeepRecoveryPoints() error { return d.writeRecoveryPoints() }

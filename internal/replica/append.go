@@ -19,6 +19,8 @@ type AppendOptions struct {
 // Appended tells where records went.
 type Appended struct {
 	storage.Appended
+	Committed       bool  // already, as no other replica has to have them
+	LeaderEpoch     int32 // in which they were appended: for WhenCommitted
 	LogAppendTimeMs int64 // -1 when the topic keeps the producer's timestamps
 	// Unflushed says that flush.messages wants a sync before these records are acknowledged, whatever the acks:
 	// WhenDurable tells of it. With GroupCommit being committed includes it.
@@ -80,12 +82,14 @@ func (p *Partition) write(records []byte, o AppendOptions, settings *Settings, n
 	if err != nil {
 		return Appended{}, nil, fmt.Errorf("partition %s: %w", p, err)
 	}
-	out := Appended{Appended: result, LogAppendTimeMs: -1, Unflushed: p.flushDue(settings)}
+	out := Appended{Appended: result, LeaderEpoch: l.epoch, LogAppendTimeMs: -1, Unflushed: p.flushDue(settings)}
+	before := p.highWatermark.Load()
 	if result.Duplicate {
+		out.Committed = before > result.LastOffset
 		return out, nil, nil
 	}
-	before := p.highWatermark.Load()
 	free := p.advance()
+	out.Committed = p.highWatermark.Load() > result.LastOffset
 	p.wake(int64(len(records)), before, stable, o.Origin == storage.Marker)
 	return out, free, nil
 }

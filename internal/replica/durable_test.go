@@ -32,7 +32,7 @@ func TestWithGroupCommitNothingIsCommittedBeforeItsNewFolderIsDurable(t *testing
 		t.Errorf("high watermark %d in a folder that a power cut would take away", at)
 	}
 	done := make(chan error, 1)
-	p.WhenCommitted(2, func(err error) { done <- err })
+	p.WhenCommitted(whatever, 2, func(err error) { done <- err })
 	close(release)
 	if err := <-done; err != nil || p.HighWatermark() != 2 {
 		t.Errorf("high watermark %d, error %v", p.HighWatermark(), err)
@@ -111,7 +111,7 @@ func TestWhoeverWaitsForAFailingSyncIsToldOfIt(t *testing.T) {
 	durable, committed := make(chan error, 1), make(chan error, 1)
 	end := h.post(p, "one").LastOffset + 1
 	p.WhenDurable(end, func(err error) { durable <- err })
-	p.WhenCommitted(end, func(err error) { committed <- err })
+	p.WhenCommitted(whatever, end, func(err error) { committed <- err })
 	h.manager.Close()
 	for _, waiting := range []chan error{durable, committed} {
 		if err := <-waiting; !errors.Is(err, kerr.KafkaStorageError) && !errors.Is(err, kerr.NotLeaderForPartition) {

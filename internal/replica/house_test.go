@@ -41,6 +41,12 @@ func buildOn(t *testing.T, disk *vfs.Mem, flushMessages int64) *house {
 // buildWith takes what matters to the test of a directory's options.
 func buildWith(t *testing.T, flushMessages int64, o logdir.Options) *house {
 	t.Helper()
+	return buildNode(t, 1, flushMessages, o, nil)
+}
+
+// buildNode is the house of a broker with an id, that proposes in-sync sets.
+func buildNode(t *testing.T, id int32, flushMessages int64, o logdir.Options, propose func(Proposal)) *house {
+	t.Helper()
 	h := &house{t: t, image: meta.Empty()}
 	settings := &Settings{
 		Storage: &storage.Settings{
@@ -52,7 +58,7 @@ func buildWith(t *testing.T, flushMessages int64, o logdir.Options) *house {
 		MinInSync:   1,
 		GroupCommit: flushMessages == 1,
 	}
-	o.NodeID, o.Files, o.Logger, o.BootID = 1, storage.NewFiles(100), slog.New(slog.DiscardHandler), "boot"
+	o.NodeID, o.Files, o.Logger, o.BootID = id, storage.NewFiles(100), slog.New(slog.DiscardHandler), "boot"
 	o.Settings = func(string) *storage.Settings { return settings.Storage }
 	o.Cleaner.Disabled = true
 	o.HighWatermark = func(topic string, partition int32) int64 { return h.manager.HighWatermark(topic, partition) }
@@ -64,7 +70,7 @@ func buildWith(t *testing.T, flushMessages int64, o logdir.Options) *house {
 	}
 	h.dir, h.settings = dir, settings
 	h.manager = New(Options{
-		NodeID: 1, Dirs: []*logdir.Dir{dir}, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		NodeID: id, Propose: propose, Dirs: []*logdir.Dir{dir}, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 		Settings: func(*meta.Image, string) *Settings { return settings },
 	})
 	t.Cleanup(func() {

@@ -3,6 +3,7 @@ package replica
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 )
@@ -12,10 +13,13 @@ type leader struct {
 	self       int32
 	epoch      int32
 	epochStart int64 // the log's end when this epoch began: below it, the high watermark may lag what was acknowledged
+	since      int32 // the first of the epochs in which it has led without a break
 	replicas   []int32
 	inSync     []int32
-	ends       map[int32]int64 // of the other replicas, as their fetches tell; nil without followers
-	parked     []parked        // ordered by end
+	began      time.Time         // this epoch: until then every follower counts as caught up
+	remotes    map[int32]*remote // the other replicas, as their fetches tell; nil without followers
+	proposed   []int32           // the in-sync set that the controller was asked for; nil: none
+	parked     []parked          // ordered by end
 }
 
 // parked is somebody who waits until the high watermark reaches end.
@@ -24,16 +28,27 @@ type parked struct {
 	done func(error)
 }
 
-// committed is where the high watermark belongs: the least end of the in-sync set (KIP-497), ours being own.
-// A member that has not fetched in this epoch holds it at zero, so that nothing is committed on a guess.
+// committed is where the high watermark belongs: the least end of the in-sync set, ours being own. Who was proposed for it
+// counts as in it, and who was proposed to leave does until that is confirmed (KIP-497). A member that has not fetched in this
+// epoch holds it at zero, so that nothing is committed on a guess.
 func (l *leader) committed(own int64) int64 {
 	least := own
-	for _, id := range l.inSync {
-		if id != l.self {
-			least = min(least, l.ends[id])
+	for _, ids := range [][]int32{l.inSync, l.proposed} {
+		for _, id := range ids {
+			if id != l.self {
+				least = min(least, l.end(id))
+			}
 		}
 	}
 	return least
+}
+
+// end is how far another replica has fetched in this epoch.
+func (l *leader) end(id int32) int64 {
+	if r := l.remotes[id]; r != nil {
+		return r.end
+	}
+	return 0
 }
 
 // enough says whether what is written now may be acknowledged with acks=all, or committed at all (KIP-966): an in-sync set

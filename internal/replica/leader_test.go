@@ -2,6 +2,7 @@ package replica
 
 import (
 	"errors"
+	"math"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -36,6 +37,9 @@ func (h *house) inSync(id byte, brokers ...int32) {
 func appendAll(p *Partition, value string) (Appended, error) {
 	return p.Append(letter(value), AppendOptions{Origin: storage.Client, AcksAll: true, LeaderEpoch: -1, ProduceVersion: 9})
 }
+
+// whatever is no older than any epoch: what was appended has been led without a break since.
+const whatever = math.MaxInt32
 
 // verdict is what WhenCommitted told: nothing yet, nil, or the error.
 type verdict struct {
@@ -130,14 +134,14 @@ func TestAProduceWithAcksAllWaitsForTheHighWatermark(t *testing.T) {
 		if _, err := appendAll(p, "x"); err != nil {
 			t.Fatal(err)
 		}
-		p.WhenCommitted(int64(i+1), v.done)
+		p.WhenCommitted(whatever, int64(i+1), v.done)
 	}
-	p.WhenCommitted(1, other.done) // A duplicate of the first comes later and is freed with it.
+	p.WhenCommitted(whatever, 1, other.done) // A duplicate of the first comes later and is freed with it.
 	if first.told || second.told || other.told || p.HighWatermark() != 0 {
 		t.Fatalf("told %v %v %v before broker 2 has it, high watermark %d", first, second, other, p.HighWatermark())
 	}
 	p.mu.Lock()
-	p.leader.ends = map[int32]int64{2: 1}
+	p.leader.remotes = map[int32]*remote{2: {end: 1}}
 	free := p.advance()
 	p.mu.Unlock()
 	settle(free, nil)
@@ -149,7 +153,7 @@ func TestAProduceWithAcksAllWaitsForTheHighWatermark(t *testing.T) {
 		t.Errorf("without broker 2: %v, high watermark %d", second, p.HighWatermark())
 	}
 	var late verdict
-	p.WhenCommitted(2, late.done)
+	p.WhenCommitted(whatever, 2, late.done)
 	if !late.told || late.err != nil {
 		t.Errorf("what is committed is waited for: %v", late)
 	}
@@ -160,7 +164,7 @@ func TestAWaitSurvivesANewEpochOfTheSameLeader(t *testing.T) {
 	p := h.pair("orders", 1)
 	h.post(p, "x")
 	var v verdict
-	p.WhenCommitted(1, v.done)
+	p.WhenCommitted(whatever, 1, v.done)
 	h.elect(1, 1)
 	if v.told {
 		t.Fatalf("%v", v)
@@ -185,9 +189,9 @@ func TestAProduceThatWaitsIsToldAtOnceThatItsBrokerLeadsNoMore(t *testing.T) {
 		p := h.pair("orders", 1)
 		h.post(p, "x")
 		var waiting, later verdict
-		p.WhenCommitted(1, waiting.done)
+		p.WhenCommitted(whatever, 1, waiting.done)
 		end.do(h)
-		p.WhenCommitted(1, later.done)
+		p.WhenCommitted(whatever, 1, later.done)
 		for _, v := range []verdict{waiting, later} {
 			if !v.told || !errors.Is(v.err, end.want) {
 				t.Errorf("%s: %+v", end.how, v)
@@ -207,7 +211,7 @@ func TestWithTooFewInSyncAcksAllIsRefusedAndNothingIsCommitted(t *testing.T) {
 		t.Fatal(err)
 	}
 	var v verdict
-	p.WhenCommitted(1, v.done)
+	p.WhenCommitted(whatever, 1, v.done)
 	h.inSync(1, 1)
 	if v.told || p.HighWatermark() != 0 {
 		t.Errorf("acknowledged with one replica: %v, high watermark %d", v, p.HighWatermark())

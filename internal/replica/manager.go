@@ -27,6 +27,14 @@ type Options struct {
 	Now    func() time.Time
 	// Settings resolves a topic's configs over the broker's.
 	Settings func(image *meta.Image, topic string) *Settings
+	// AcknowledgeEarly has what only this broker has count as committed. Only a suite sets it, to prove that it would notice.
+	AcknowledgeEarly bool
+	// Propose has the controller asked for a new in-sync set, and must not wait. It ends with a newer state of the partition in
+	// Apply, or with Refused. Nil: sets do not change.
+	Propose func(Proposal)
+	// Follow is told that a replica follows a leader from here on, or, with -1, none: it leads itself, nobody does, or it is gone.
+	// It must not wait.
+	Follow func(p *Partition, leader, leaderEpoch int32)
 }
 
 // Manager is this broker's replicas. Apply is called by one goroutine; all else by anybody.

@@ -205,7 +205,7 @@ func (p *Partition) lead(state *meta.Partition) {
 		p.mu.Unlock()
 		return
 	}
-	if p.resting && p.hooks != nil && p.gone == nil {
+	if p.resting && (p.hooks != nil || len(state.Replicas) > 1) && p.gone == nil {
 		_ = p.rouse() // it has told
 	}
 	if p.log == nil || p.gone != nil {
@@ -218,6 +218,7 @@ func (p *Partition) lead(state *meta.Partition) {
 		return
 	}
 	free := p.begin(state)
+	defer p.tellFollowing(meta.NoLeader, state.LeaderEpoch)
 	flush := p.Settings().GroupCommit && p.highWatermark.Load() < p.log.EndOffset()
 	onLead := p.takeOnLead()
 	p.mu.Unlock()
@@ -235,11 +236,18 @@ func (p *Partition) lead(state *meta.Partition) {
 func (p *Partition) begin(state *meta.Partition) []parked {
 	if p.leader == nil || p.leader.epoch != state.LeaderEpoch {
 		end := p.log.EndOffset()
-		p.leader = &leader{self: p.topic.manager.o.NodeID, epoch: state.LeaderEpoch, epochStart: end, parked: p.takeParked()}
+		since := state.LeaderEpoch
+		if p.leader != nil {
+			since = p.leader.since
+		}
+		p.leader = &leader{
+			self: p.topic.manager.o.NodeID, epoch: state.LeaderEpoch, since: since, epochStart: end, began: p.topic.manager.now(),
+			parked: p.takeParked(),
+		}
 		p.log.BeginEpoch(state.LeaderEpoch, end)
 	}
 	p.epoch = state.LeaderEpoch
-	p.leader.replicas, p.leader.inSync = state.Replicas, state.ISR
+	p.leader.replicas, p.leader.inSync, p.leader.proposed = state.Replicas, state.ISR, nil
 	return p.advanceForAll()
 }
 
@@ -272,8 +280,20 @@ func (p *Partition) follow(state *meta.Partition) {
 	}
 	p.epoch = state.LeaderEpoch
 	free := p.resign()
+	leader := state.Leader
+	if p.gone != nil || p.offline != nil {
+		leader = meta.NoLeader
+	}
 	p.mu.Unlock()
 	settle(free, fmt.Errorf("partition %s: %w", p, kerr.NotLeaderForPartition))
+	p.tellFollowing(leader, state.LeaderEpoch)
+}
+
+// tellFollowing says whom this replica follows. The caller does not hold mu.
+func (p *Partition) tellFollowing(leader, epoch int32) {
+	if follow := p.topic.manager.o.Follow; follow != nil {
+		follow(p, leader, epoch)
+	}
 }
 
 // stop ends the replica: gone is what it answers from now on, and who waits is told.
@@ -281,8 +301,10 @@ func (p *Partition) stop(gone error) {
 	p.mu.Lock()
 	p.gone = gone
 	free := p.resign()
+	epoch := p.epoch
 	p.mu.Unlock()
 	settle(free, gone)
+	p.tellFollowing(meta.NoLeader, epoch)
 }
 
 // resign ends leadership and the long polls. It returns who waits for a commit. The caller holds mu.
@@ -304,7 +326,10 @@ func (p *Partition) advance() []parked {
 	if settings.GroupCommit {
 		own = p.durable
 	}
-	to := p.leader.committed(own)
+	to := own
+	if !p.topic.manager.o.AcknowledgeEarly {
+		to = p.leader.committed(own)
+	}
 	if to <= p.highWatermark.Load() {
 		return nil
 	}
@@ -337,10 +362,14 @@ func settle(free []parked, err error) {
 }
 
 // WhenCommitted calls done once the high watermark has reached end, or with an error when this broker stops leading
-// before. It may call it at once. done must not block.
-func (p *Partition) WhenCommitted(end int64, done func(error)) {
+// before. It may call it at once. done must not block. epoch is the one in which was appended what ends there: whoever has
+// followed another leader since may have something else at those offsets.
+func (p *Partition) WhenCommitted(epoch int32, end int64, done func(error)) {
 	p.mu.Lock()
 	l, err := p.leading(-1)
+	if err == nil && epoch < l.since {
+		err = fmt.Errorf("partition %s: appended in epoch %d, led again since epoch %d: %w", p, epoch, l.since, kerr.NotLeaderForPartition)
+	}
 	if err == nil && p.highWatermark.Load() < end {
 		l.park(end, done)
 		p.mu.Unlock()

@@ -14,7 +14,12 @@ type ReadOptions struct {
 	LeaderEpoch int32 // the epoch the reader knows; -1: none
 	LastEpoch   int32 // the epoch of the last record the reader has (Fetch v12+); -1: none
 	MaxBytes    int
-	AtLeastOne  bool // give one batch even if it is larger than MaxBytes
+	// Follower is the broker whose replica reads, and BrokerEpoch what it says of its epoch: what it asks for tells how far it has
+	// come. FromFollower says that there is one.
+	FromFollower bool
+	Follower     int32
+	BrokerEpoch  int64
+	AtLeastOne   bool // give one batch even if it is larger than MaxBytes
 }
 
 // Read is one partition's part of a fetch. Records must be closed by the caller.
@@ -37,7 +42,13 @@ type EpochEnd struct {
 // offsets in the answer are still right.
 func (p *Partition) Read(offset int64, o ReadOptions) (Read, error) {
 	p.mu.Lock()
-	_, err := p.borrowLed(o.LeaderEpoch)
+	l, err := p.borrowLed(o.LeaderEpoch)
+	if err == nil && o.FromFollower {
+		if err = l.mayFetch(o.Follower); err != nil {
+			p.giveBack()
+			err = fmt.Errorf("partition %s: %w", p, err)
+		}
+	}
 	p.mu.Unlock()
 	if err != nil {
 		return Read{}, err
@@ -58,6 +69,10 @@ func (p *Partition) Read(offset int64, o ReadOptions) (Read, error) {
 	}
 	if offset < r.LogStartOffset || offset > p.log.EndOffset() {
 		return r, fmt.Errorf("partition %s: offset %d is outside %d to %d: %w", p, offset, r.LogStartOffset, p.log.EndOffset(), kerr.OffsetOutOfRange)
+	}
+	if o.FromFollower {
+		settle(p.fetchedBy(o.Follower, o.BrokerEpoch, offset, l), nil)
+		r.HighWatermark = p.highWatermark.Load()
 	}
 	if offset >= r.Bound {
 		return r, nil

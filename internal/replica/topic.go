@@ -35,6 +35,7 @@ type Traffic struct {
 	MessagesIn, BytesIn, BytesOut, BytesRejected    atomic.Int64
 	ProduceRequests, FailedProduceRequests          atomic.Int64
 	FetchRequests, FailedFetchRequests, Conversions atomic.Int64
+	ReplicationBytesIn                              atomic.Int64
 }
 
 // partition is the replica held here, or nil. The caller holds the manager's lock.
