@@ -18,6 +18,7 @@ type serveFlags struct {
 	set       []string
 	logLevel  string
 	logFormat string
+	nodes     int
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -34,9 +35,13 @@ whole cluster by itself. 'barnabas config docs' explains every setting.`,
 		Example: `  barnabas serve
   barnabas serve /etc/kafka/server.properties
   barnabas serve --set log.dirs=/var/lib/barnabas --set num.partitions=6
+  barnabas serve --nodes 3
   BARNABAS_LISTENERS=PLAINTEXT://:9092 barnabas serve --log-format json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if c.Flags().Changed("nodes") {
+				return a.serveNodes(c.Context(), args, f)
+			}
 			values, warnings, err := a.loadSettings(args, f)
 			if err != nil {
 				return err
@@ -52,6 +57,7 @@ whole cluster by itself. 'barnabas config docs' explains every setting.`,
 		},
 	}
 	flags := c.Flags()
+	flags.IntVar(&f.nodes, "nodes", 1, "run a whole cluster of so many nodes on this machine, for trying things: a process each, on consecutive ports, with the data in folders of log.dirs")
 	flags.StringArrayVar(&f.set, "set", nil, "set a setting, as `name=value`; may be repeated")
 	flags.StringVar(&f.logLevel, "log-level", "", "least important messages to log: debug, `info`, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "", "how to log: `text` or json")

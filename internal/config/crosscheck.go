@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -43,20 +44,24 @@ func (v *Values) checkNode() error {
 	return nil
 }
 
-// checkQuorum refuses a quorum of several: one node that takes itself for the whole quorum
-// would acknowledge what its peers never saw.
+// checkQuorum refuses a node that is none of the controllers that it names, and one that the others could not reach.
 func (v *Values) checkQuorum() error {
 	voters := v.Voters()
-	if len(voters) == 1 && voters[0].ID != NodeID.Of(v) {
-		return fmt.Errorf("controller.quorum.voters names node %d, but this is node.id=%d", voters[0].ID, NodeID.Of(v))
+	if len(voters) > 0 && !slices.ContainsFunc(voters, func(other Voter) bool { return other.ID == NodeID.Of(v) }) {
+		return fmt.Errorf("controller.quorum.voters names nodes %s, but this is node.id=%d", voterIDs(voters), NodeID.Of(v))
 	}
-	if len(voters) > 1 {
-		return fmt.Errorf("controller.quorum.voters names %d controllers; a quorum of several is not served yet", len(voters))
-	}
-	if servers := bootstrapServersKey.Of(v); len(servers) > 1 {
-		return fmt.Errorf("controller.quorum.bootstrap.servers names %d controllers; a quorum of several is not served yet", len(servers))
+	if max(len(voters), len(v.BootstrapServers())) > 1 && len(v.ControllerListeners()) == 0 {
+		return errors.New("several controllers are named, but no listener for them to reach this one: name one of listeners in controller.listener.names")
 	}
 	return nil
+}
+
+func voterIDs(voters []Voter) string {
+	ids := make([]string, 0, len(voters))
+	for _, voter := range voters {
+		ids = append(ids, strconv.Itoa(int(voter.ID)))
+	}
+	return strings.Join(ids, ", ")
 }
 
 func (v *Values) checkListeners() error {

@@ -52,6 +52,13 @@ var (
 	LogFlushOffsetCheckpointIntervalMs       = broker[int32]("log.flush.offset.checkpoint.interval.ms")
 	NumRecoveryThreadsPerDataDir             = broker[int32]("num.recovery.threads.per.data.dir")
 	ReplicaHighWatermarkCheckpointIntervalMs = broker[int64]("replica.high.watermark.checkpoint.interval.ms")
+	ReplicaFetchMaxBytes                     = broker[int32]("replica.fetch.max.bytes")
+	ReplicaFetchMinBytes                     = broker[int32]("replica.fetch.min.bytes")
+	ReplicaFetchResponseMaxBytes             = broker[int32]("replica.fetch.response.max.bytes")
+	ReplicaFetchWaitMaxMs                    = broker[int32]("replica.fetch.wait.max.ms")
+	ReplicaLagTimeMaxMs                      = broker[int64]("replica.lag.time.max.ms")
+	AutoLeaderRebalanceEnable                = broker[bool]("auto.leader.rebalance.enable")
+	LeaderImbalanceCheckIntervalSeconds      = broker[int64]("leader.imbalance.check.interval.seconds")
 )
 
 // Of compaction.

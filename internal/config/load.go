@@ -56,12 +56,6 @@ func LoadBroker(sources ...Source) (*Values, []Warning, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if c := v.ControllerListeners(); len(c) > 0 {
-		warnings = append(warnings, Warning{
-			Names: []string{"controller.listener.names"},
-			Text:  fmt.Sprintf("there is one controller for now, and no peers to talk to: nothing listens at %s", c[0]),
-		})
-	}
 	return v, warnings, nil
 }
 

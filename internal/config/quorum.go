@@ -28,6 +28,9 @@ func (v *Values) Voters() []Voter {
 	return voters
 }
 
+// BootstrapServers are the controllers' addresses that controller.quorum.bootstrap.servers names.
+func (v *Values) BootstrapServers() []string { return bootstrapServersKey.Of(v) }
+
 func parseVoter(entry string) (Voter, string) {
 	id, address, found := strings.Cut(entry, "@")
 	n, err := strconv.ParseInt(id, 10, 32)

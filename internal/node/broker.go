@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -14,6 +17,7 @@ import (
 	"github.com/barnabas-mq/barnabas/internal/api"
 	"github.com/barnabas-mq/barnabas/internal/config"
 	"github.com/barnabas-mq/barnabas/internal/coordinator"
+	"github.com/barnabas-mq/barnabas/internal/fetcher"
 	"github.com/barnabas-mq/barnabas/internal/group"
 	"github.com/barnabas-mq/barnabas/internal/meta"
 	"github.com/barnabas-mq/barnabas/internal/replica"
@@ -145,30 +149,61 @@ func (n *Node) leadShard(part *replica.Partition) {
 	n.groups.Lead(part.Index, log.Epoch(), log)
 }
 
+func (n *Node) newFetchers() *fetcher.Fetchers {
+	v := n.live.values()
+	return fetcher.New(fetcher.Options{
+		NodeID: n.nodeID, BrokerEpoch: n.registration.epoch.Load, Address: n.interBrokerAddress, Logger: n.logger,
+		MaxWait:  config.Millis(config.ReplicaFetchWaitMaxMs, v),
+		MinBytes: config.ReplicaFetchMinBytes.Of(v), MaxBytes: config.ReplicaFetchResponseMaxBytes.Of(v),
+		PartitionMaxBytes: config.ReplicaFetchMaxBytes.Of(v),
+	})
+}
+
+// interBrokerAddress is where another broker listens for brokers.
+func (n *Node) interBrokerAddress(id int32) (string, bool) {
+	b, ok := n.publisher.next.Load().Broker(id)
+	if !ok {
+		return "", false
+	}
+	name := n.live.values().InterBrokerListener()
+	for _, l := range b.Listeners {
+		if l.Name == name {
+			return net.JoinHostPort(l.Host, strconv.Itoa(int(l.Port))), true
+		}
+	}
+	return "", false
+}
+
 // openBroker builds what serves requests, and binds the listeners: what they are bound to is registered.
 func (n *Node) openBroker(ctx context.Context) error {
 	v := n.live.values()
 	n.registration = newRegistration(n)
 	n.assignments = newAssignments(n)
+	n.proposals = newProposals(n)
+	n.fetchers = n.newFetchers()
 	n.replicas = replica.New(replica.Options{
 		NodeID: n.nodeID, Dirs: n.dirs, Logger: n.logger, Now: time.Now, Settings: n.live.topicSettings,
+		AcknowledgeEarly: n.options.AcknowledgeEarly, Propose: n.proposals.add, Follow: n.fetchers.Follow,
 	})
 	n.groups = n.newGroups()
 	n.broker = &api.Broker{
 		NodeID: n.nodeID, ClusterID: n.clusterID, Logger: n.logger, Now: time.Now,
-		Image:          n.publisher.current,
-		AwaitImage:     n.publisher.awaitImage,
-		MetadataOffset: func() int64 { return n.publisher.image.Load().end - 1 },
-		Config:         n.live.values,
-		Controller:     n.controller,
-		LogLevel:       n.options.LogLevel,
-		Replicas:       n.replicas,
-		ProducerIDs:    &api.ProducerIDs{Controller: n.controller, NodeID: n.nodeID, Epoch: n.registration.epoch.Load},
-		FetchMaxBytes:  config.FetchMaxBytes.Of(v),
-		FetchSessions:  api.NewFetchSessions(int(config.MaxIncrementalFetchSessionCacheSlots.Of(v))),
-		Groups:         n.groups,
-		CanListen:      n.canListen,
-		Complaints:     n.complaints,
+		Image:           n.publisher.current,
+		AwaitImage:      n.publisher.awaitImage,
+		MetadataOffset:  func() int64 { return n.publisher.image.Load().end - 1 },
+		Config:          n.live.values,
+		Controller:      n.controller,
+		Forwarded:       n.controller.forwarded,
+		Peer:            n.ensemble.serve,
+		LogLevel:        n.options.LogLevel,
+		Replicas:        n.replicas,
+		ProducerIDs:     &api.ProducerIDs{Controller: n.controller, NodeID: n.nodeID, Epoch: n.registration.epoch.Load},
+		FetchMaxBytes:   config.FetchMaxBytes.Of(v),
+		ServesFollowers: !n.ensemble.alone(),
+		FetchSessions:   api.NewFetchSessions(int(config.MaxIncrementalFetchSessionCacheSlots.Of(v))),
+		Groups:          n.groups,
+		CanListen:       n.canListen,
+		Complaints:      n.complaints,
 	}
 	return n.openServer(ctx)
 }
@@ -198,9 +233,22 @@ func (n *Node) ready() error {
 	if !n.serving.Load() {
 		return errNotServing
 	}
-	b, ok := n.publisher.current().Broker(n.nodeID)
+	image := n.publisher.current()
+	b, ok := image.Broker(n.nodeID)
 	if !ok || b.Fenced {
 		return errFenced
+	}
+	return n.inSync(image)
+}
+
+// inSync says which replica of this broker's is not in sync: were another broker to stop now, records could be out of reach.
+func (n *Node) inSync(image *meta.Image) error {
+	for t := range image.Topics() {
+		for i, p := range t.Partitions {
+			if slices.Contains(p.Replicas, n.nodeID) && !slices.Contains(p.ISR, n.nodeID) {
+				return fmt.Errorf("partition %s-%d: this broker's replica is not in sync yet", t.Name, i)
+			}
+		}
 	}
 	return nil
 }

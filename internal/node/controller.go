@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -41,12 +42,55 @@ type activeController struct {
 	runtime atomic.Pointer[controllerRuntime] // nil while another node, or nobody, leads
 	level   atomic.Int32                      // metadata.version, by which records are written
 	own     ownImages
+	closed  atomic.Bool // the node stops
+	watched watched
 }
 
 var errNoController = fmt.Errorf("no active controller: %w", kerr.NotController)
 
-// Do decides a request, and returns its answer once what it decided is committed.
-func (c *activeController) Do(ctx context.Context, req kmsg.Request, _ string) (kmsg.Response, error) {
+// Do has a request decided, here or by the node that leads the quorum, and returns its answer once what it decided is
+// committed. In a cluster it looks for the leader until there is one or ctx ends; a request whose way broke is sent again then,
+// as in Kafka, also if it was acted on.
+func (c *activeController) Do(ctx context.Context, req kmsg.Request, principal string) (kmsg.Response, error) {
+	for {
+		answer, err := c.ask(ctx, req, principal)
+		if err == nil || !errors.Is(err, kerr.NotController) || c.node.ensemble.alone() || c.closed.Load() {
+			return answer, err
+		}
+		if pause(ctx, retryAfter) != nil {
+			return nil, err
+		}
+	}
+}
+
+func (c *activeController) ask(ctx context.Context, req kmsg.Request, principal string) (kmsg.Response, error) {
+	if c.runtime.Load() == nil && !c.node.ensemble.alone() {
+		return c.node.ensemble.forward(ctx, req, principal)
+	}
+	answer, err := c.here(ctx, req, c.node.nodeID)
+	if err == nil {
+		// The caller's next look at the image shows what was decided.
+		c.node.publisher.await()
+	}
+	return answer, err
+}
+
+// anyBroker is for requests that another node took from a client.
+const anyBroker = -1
+
+// forwarded decides a request that another node has forwarded. A broker's heartbeats keep it in view.
+func (c *activeController) forwarded(ctx context.Context, req kmsg.Request, _ string) (kmsg.Response, error) {
+	if beat, ok := req.(*kmsg.BrokerHeartbeatRequest); ok {
+		c.watch(ctx, beat.BrokerID, beat.BrokerEpoch)
+	}
+	if !controller.Handles(req.Key()) {
+		return nil, fmt.Errorf("api key %d is not the controller's: %w", req.Key(), kerr.InvalidRequest)
+	}
+	return c.here(ctx, req, anyBroker)
+}
+
+// here decides a request if this node leads the quorum.
+func (c *activeController) here(ctx context.Context, req kmsg.Request, broker int32) (kmsg.Response, error) {
 	runtime := c.runtime.Load()
 	if runtime == nil {
 		return nil, errNoController
@@ -57,7 +101,9 @@ func (c *activeController) Do(ctx context.Context, req kmsg.Request, _ string) (
 	}
 	done := make(chan outcome, 1)
 	err := runtime.Submit(func(s controller.State, now time.Time) machine.Decision[controller.State, decisionRecords] {
-		d := controller.Decide(s, req, c.env(now))
+		env := c.env(now)
+		env.BrokerID = broker
+		d := controller.Decide(s, req, env)
 		return toMachine(s, d, func(err error) { done <- outcome{d.Response, err} })
 	})
 	if err != nil {
@@ -68,8 +114,6 @@ func (c *activeController) Do(ctx context.Context, req kmsg.Request, _ string) (
 		if o.err != nil {
 			return nil, fmt.Errorf("%w: %w", o.err, kerr.NotController)
 		}
-		// The caller's next look at the image shows what was decided.
-		c.node.publisher.await()
 		return o.response, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
@@ -101,6 +145,7 @@ func (c *activeController) lead(term uint64) error {
 		State:  controller.NewState(image),
 		Replay: func(s controller.State, d decisionRecords) controller.State { return d.replay(s) },
 		Log:    controllerLog{writer, &c.own},
+		Timer:  c.timer(),
 		Logger: c.node.logger,
 		Now:    time.Now,
 	})
@@ -115,7 +160,23 @@ func (c *activeController) lead(term uint64) error {
 		return out
 	})
 	c.runtime.Store(runtime)
+	c.lookAround()
 	return err
+}
+
+// timer fences brokers that were silent for too long. A node that is alone is its own only broker: it would fence itself for having
+// been stopped for a while.
+func (c *activeController) timer() func(controller.State, time.Time) (machine.Decision[controller.State, decisionRecords], time.Time) {
+	if c.node.ensemble.alone() {
+		return nil
+	}
+	return func(s controller.State, now time.Time) (machine.Decision[controller.State, decisionRecords], time.Time) {
+		d, next := controller.Tick(s, c.env(now))
+		if d.Response != nil {
+			panic("node: a tick has an answer")
+		}
+		return toMachine(s, d, nil), next
+	}
 }
 
 // encode writes a record at the version that the cluster's metadata.version asks for.

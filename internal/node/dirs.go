@@ -104,14 +104,9 @@ func (n *Node) reconfigureDirs() {
 
 // identify finds the cluster's id in the directories, or makes one for directories that are all new.
 func (n *Node) identify(context.Context) error {
-	for _, dir := range n.dirs {
-		id := dir.Identity().ClusterID
-		if id != "" && n.clusterID != "" && id != n.clusterID {
-			return fmt.Errorf("data directory %s belongs to cluster %s, another one to %s", dir.Path(), id, n.clusterID)
-		}
-		if id != "" {
-			n.clusterID = id
-		}
+	var err error
+	if n.clusterID, err = n.knownCluster(); err != nil {
+		return err
 	}
 	begins := n.clusterID == ""
 	if begins {
@@ -133,4 +128,19 @@ func (n *Node) identify(context.Context) error {
 		}
 	}
 	return nil
+}
+
+// knownCluster is the id of the cluster that the directories belong to; empty if they are all new.
+func (n *Node) knownCluster() (string, error) {
+	known := ""
+	for _, dir := range n.dirs {
+		id := dir.Identity().ClusterID
+		if id != "" && known != "" && id != known {
+			return "", fmt.Errorf("data directory %s belongs to cluster %s, another one to %s", dir.Path(), id, known)
+		}
+		if id != "" {
+			known = id
+		}
+	}
+	return known, nil
 }

@@ -7,9 +7,11 @@ import (
 	"net"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/barnabas-mq/barnabas/internal/admin"
 	"github.com/barnabas-mq/barnabas/internal/api"
+	"github.com/barnabas-mq/barnabas/internal/complaints"
 	"github.com/barnabas-mq/barnabas/internal/config"
 	"github.com/barnabas-mq/barnabas/internal/meta"
 	"github.com/barnabas-mq/barnabas/internal/server"
@@ -32,6 +34,37 @@ func (n *Node) openServer(ctx context.Context) error {
 		Listeners: listeners, Rows: api.Table(), Broker: n.broker, Logger: n.logger, Observer: n.requests, Limits: limits,
 	})
 	return n.server.Listen()
+}
+
+// openControl serves the listeners of the controller, from the start on: the others need this one to find out who it is.
+func (n *Node) openControl(ctx context.Context) error {
+	n.ensemble = newEnsemble(n)
+	v := n.live.values()
+	if len(v.ControllerListeners()) == 0 {
+		return nil
+	}
+	limits, err := n.serverLimits(ctx)
+	if err != nil {
+		return err
+	}
+	var listeners []server.Listener
+	for _, l := range v.ControllerListeners() {
+		listeners = append(listeners, server.Listener{Name: l.Name, Address: l.Address()})
+	}
+	n.control = server.New(server.Options{
+		Listeners: listeners, Rows: api.ControllerTable(), Logger: n.logger, Limits: limits,
+		Broker: &api.Broker{
+			NodeID: n.nodeID, Logger: n.logger, Now: time.Now, Config: n.live.values, Complaints: complaints.New(n.logger),
+			Image:          n.publisher.current,
+			MetadataOffset: func() int64 { return n.publisher.image.Load().end - 1 },
+			Controller:     n.controller, Forwarded: n.controller.forwarded, Peer: n.ensemble.serve,
+		},
+	})
+	if err := n.control.Listen(); err != nil {
+		return err
+	}
+	n.control.Serve()
+	return nil
 }
 
 func serverListeners(v *config.Values) []server.Listener {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/barnabas-mq/barnabas/internal/config"
@@ -25,6 +26,8 @@ type metadata struct {
 	path string // the folder __cluster_metadata-0
 	log  *metalog.Log
 	raft *quorum.Node
+	// joined is raft once it takes part, for whoever is not the node's start.
+	joined atomic.Pointer[quorum.Node]
 
 	// image is what is committed. The applier's goroutine alone changes it; mu guards it for the controller's start.
 	mu    sync.Mutex
@@ -73,11 +76,12 @@ func (n *Node) startQuorum(context.Context) error {
 	raft, err := quorum.Open(quorum.Options{
 		FS: n.options.FS, Dir: filepath.Join(m.path, raftFolder),
 		DirectoryID:     n.metadataOwner().Identity().DirectoryID,
-		ElectionTimeout: config.Millis(config.ControllerQuorumElectionTimeoutMs, v),
+		ElectionTimeout: n.electionTimeout(),
+		Transport:       n.ensemble,
 		Logger:          n.logger,
 		Bootstrap: func() (quorum.Bootstrap, error) {
 			term, reference, err := m.log.Adopt()
-			return quorum.Bootstrap{Term: term, Data: reference}, err
+			return quorum.Bootstrap{Term: term, Data: reference, Voters: n.ensemble.voters}, err
 		},
 		Superseded:       m.log.Superseded,
 		Restore:          m.restore,
@@ -93,8 +97,19 @@ func (n *Node) startQuorum(context.Context) error {
 		return fmt.Errorf("metadata quorum: %w", err)
 	}
 	m.raft = raft
+	n.ensemble.begun(raft.Status().Members.GetVoters())
 	raft.Start()
+	m.joined.Store(raft)
+	n.ensemble.start()
 	return nil
+}
+
+// member is this node's part in the quorum, nil before it takes part.
+func (m *metadata) member() *quorum.Node { return m.joined.Load() }
+
+// electionTimeout is how long a member of the quorum waits for its leader.
+func (n *Node) electionTimeout() time.Duration {
+	return config.Millis(config.ControllerQuorumElectionTimeoutMs, n.live.values())
 }
 
 // metadataOwner is the data directory whose id the Raft member goes by: the one that its log is in, wherever that stands in
@@ -179,6 +194,16 @@ func (m *metadata) apply(e quorum.Entry) error {
 	return nil
 }
 
+// awaitApplied waits until the record at an offset is applied.
+func (m *metadata) awaitApplied(ctx context.Context, offset int64) error {
+	for m.log.Position().Offset <= offset {
+		if err := pause(ctx, retryAfter); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (m *metadata) current() *meta.Image {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -231,6 +256,13 @@ func (m *metadata) leadership(leads bool, term uint64) {
 	m.node.publisher.release()
 	if err := m.node.controller.lead(term); err != nil {
 		m.node.fail(fmt.Errorf("controller: %w", err))
+	}
+}
+
+// handOver has another controller lead the quorum before this one stops, so that nobody has to find out that it is gone.
+func (m *metadata) handOver() {
+	if raft := m.member(); raft != nil && !m.node.ensemble.alone() {
+		raft.HandOver(m.node.electionTimeout())
 	}
 }
 

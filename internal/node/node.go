@@ -17,6 +17,7 @@ import (
 	"github.com/barnabas-mq/barnabas/internal/complaints"
 	"github.com/barnabas-mq/barnabas/internal/config"
 	"github.com/barnabas-mq/barnabas/internal/coordinator"
+	"github.com/barnabas-mq/barnabas/internal/fetcher"
 	"github.com/barnabas-mq/barnabas/internal/logdir"
 	"github.com/barnabas-mq/barnabas/internal/meta"
 	"github.com/barnabas-mq/barnabas/internal/replica"
@@ -36,6 +37,8 @@ type Options struct {
 	// SkipRecoveryScan leaves out the check of logs after an unclean stop. Only the crash suite sets it, to prove that it
 	// would notice.
 	SkipRecoveryScan bool
+	// AcknowledgeEarly has records count as committed that only this broker has. Only the cluster suite sets it, likewise.
+	AcknowledgeEarly bool
 }
 
 // Node is one running process.
@@ -51,6 +54,8 @@ type Node struct {
 	metadataDir  string // metadata.log.dir
 	dirs         []*logdir.Dir
 	metadata     *metadata
+	ensemble     *ensemble
+	control      *server.Server // of the controller's listeners; nil if there are none
 	publisher    *publisher
 	controller   *activeController
 	replicas     *replica.Manager
@@ -60,10 +65,14 @@ type Node struct {
 	overrides    overrides // of the start, then of act
 	registration *registration
 	assignments  *assignments
+	proposals    *proposals
+	background   background
+	fetchers     *fetcher.Fetchers
 	incarnation  meta.ID
 	requests     *admin.Requests
 	admin        *admin.Server // nil: not served
 	serving      atomic.Bool
+	gaveUp       atomic.Bool // it cannot go on, so it asks nobody for anything any more
 	thrift       *thrift
 	complaints   *complaints.Book
 	// listeners are those of the last image, and saidNotBound what was said of them; they belong to the publisher's goroutine.
@@ -94,7 +103,7 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	ctx, n.abort = context.WithCancelCause(ctx)
 	defer n.abort(nil)
 	steps := []func(context.Context) error{
-		n.placeMetadata, n.openDirs, n.openMetadata, n.identify, n.openBroker, n.openAdmin, n.startQuorum, n.join, n.serve,
+		n.placeMetadata, n.openDirs, n.openMetadata, n.openControl, n.meet, n.identify, n.openBroker, n.openAdmin, n.startQuorum, n.join, n.serve,
 	}
 	for _, step := range steps {
 		err := step(ctx)
@@ -143,6 +152,7 @@ func (n *Node) fail(err error) {
 // giveUp ends every wait for what a node that failed can no longer promise: else the stop would wait for requests that
 // nothing will ever answer.
 func (n *Node) giveUp() {
+	n.gaveUp.Store(true)
 	n.controller.resign()
 	n.replicas.Close()
 }
@@ -156,7 +166,12 @@ func (n *Node) Stop(ctx context.Context) error {
 	n.thrift.stop()
 	if n.registration != nil {
 		n.registration.close()
+		if n.registration.epoch.Load() >= 0 && !n.ensemble.alone() && !n.gaveUp.Load() {
+			n.registration.leave(ctx)
+		}
 		n.assignments.close()
+		n.proposals.close()
+		n.background.close()
 	}
 	if n.server != nil {
 		keep(n.shutServer(ctx))
@@ -165,11 +180,26 @@ func (n *Node) Stop(ctx context.Context) error {
 	if n.groups != nil {
 		n.groups.Close()
 	}
+	if n.controller != nil {
+		n.controller.closed.Store(true)
+	}
+	if n.fetchers != nil {
+		n.fetchers.Close()
+	}
 	if n.replicas != nil {
 		n.replicas.Close()
 	}
 	if n.controller != nil {
 		n.controller.resign()
+	}
+	if n.metadata != nil {
+		n.metadata.handOver()
+	}
+	if n.control != nil {
+		keep(n.control.Shutdown(ctx))
+	}
+	if n.ensemble != nil {
+		n.ensemble.close()
 	}
 	if n.metadata != nil {
 		keep(n.metadata.close())
@@ -247,6 +277,10 @@ func (n *Node) join(ctx context.Context) error {
 	}
 	n.registration.start()
 	n.assignments.start()
+	if !n.ensemble.alone() {
+		n.proposals.start()
+		n.background.start(n.controller.rebalance)
+	}
 	return nil
 }
 

@@ -34,15 +34,21 @@ func newRegistration(n *Node) *registration {
 
 // join registers and waits until the broker is unfenced.
 func (r *registration) join(ctx context.Context) error {
-	if err := r.register(ctx); err != nil {
+	if err := r.registerPatiently(ctx); err != nil {
 		return fmt.Errorf("register with the controller: %w", err)
 	}
+	// The epoch is where in the metadata log the registration lies: what was committed before this start lies before it.
+	if err := r.node.metadata.awaitApplied(ctx, r.epoch.Load()); err != nil {
+		return fmt.Errorf("read metadata up to this broker's registration: %w", err)
+	}
+	r.node.publisher.release()
 	for {
-		fenced, err := r.beat(ctx, false)
+		r.node.publisher.await()
+		answer, err := r.beat(ctx, false)
 		if err != nil {
 			return fmt.Errorf("first heartbeat: %w", err)
 		}
-		if !fenced {
+		if !answer.IsFenced {
 			return nil
 		}
 		if err := pause(ctx, retryAfter); err != nil {
@@ -50,6 +56,26 @@ func (r *registration) join(ctx context.Context) error {
 		}
 	}
 }
+
+// registerPatiently registers once the controller has let go of the process that had this id before: that may have died a
+// moment ago, and its session lasts until it is fenced.
+func (r *registration) registerPatiently(ctx context.Context) error {
+	for said := false; ; said = true {
+		err := r.register(ctx)
+		if !errors.Is(err, kerr.DuplicateBrokerRegistration) || r.node.ensemble.alone() {
+			return err
+		}
+		if !said {
+			r.node.logger.Info("another process of this node.id is registered; waiting for the end of its session", "error", err)
+		}
+		if err := pause(ctx, registerAgain); err != nil {
+			return err
+		}
+	}
+}
+
+// registerAgain is the pause before the controller is asked again whether the former process's session has ended.
+const registerAgain = 100 * time.Millisecond
 
 // retryAfter is the pause before a controller that did not answer, or did not agree yet, is asked again.
 const retryAfter = 10 * time.Millisecond
@@ -142,9 +168,8 @@ func (r *registration) ask(ctx context.Context, req kmsg.Request) (kmsg.Response
 	}
 }
 
-// beat sends one heartbeat and returns whether the broker is still fenced.
-func (r *registration) beat(ctx context.Context, leaving bool) (fenced bool, err error) {
-	r.node.publisher.await()
+// beat sends one heartbeat. leaving asks for leave to stop.
+func (r *registration) beat(ctx context.Context, leaving bool) (*kmsg.BrokerHeartbeatResponse, error) {
 	req := kmsg.NewPtrBrokerHeartbeatRequest()
 	req.Version = req.MaxVersion()
 	req.BrokerID, req.BrokerEpoch = r.node.nodeID, r.epoch.Load()
@@ -152,16 +177,44 @@ func (r *registration) beat(ctx context.Context, leaving bool) (fenced bool, err
 	req.WantShutdown = leaving
 	answer, err := r.ask(ctx, req)
 	if err != nil {
-		return true, err
+		return nil, err
 	}
 	resp, ok := answer.(*kmsg.BrokerHeartbeatResponse)
 	if !ok {
-		return true, fmt.Errorf("controller answered %T", answer)
+		return nil, fmt.Errorf("controller answered %T", answer)
 	}
-	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
-		return true, err
+	return resp, kerr.ErrorForCode(resp.ErrorCode)
+}
+
+const (
+	// leaveAgain is the pause before a leaving broker asks again whether it may go.
+	leaveAgain = 20 * time.Millisecond
+	// leaveWithin bounds the time in which others take over what it leads; without them it stops all the same.
+	leaveWithin = 10 * time.Second
+	// leaveAlone is how long a controller is looked for: where all nodes stop at once, the last ones find none.
+	leaveAlone = 2 * time.Second
+)
+
+// leave has others take over what this broker leads, while it serves on, and returns when they have, or when ctx ends: its clients
+// shall find the new leaders at once.
+func (r *registration) leave(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, leaveWithin)
+	defer cancel()
+	for {
+		within, done := context.WithTimeout(ctx, leaveAlone)
+		answer, err := r.beat(within, true)
+		done()
+		if err == nil && answer.ShouldShutdown {
+			return
+		}
+		if err == nil {
+			err = pause(ctx, leaveAgain)
+		}
+		if err != nil {
+			r.node.logger.Warn("stopping although others may not have taken over yet", "error", err)
+			return
+		}
 	}
-	return resp.IsFenced, nil
 }
 
 // start sends heartbeats, and registers endpoints that have changed, until close.
@@ -178,7 +231,11 @@ func (r *registration) start() {
 			if ctx.Err() != nil {
 				return
 			}
-			if _, err := r.beat(ctx, false); err != nil && ctx.Err() == nil {
+			_, err := r.beat(ctx, false)
+			if errors.Is(err, kerr.StaleBrokerEpoch) {
+				err = r.register(ctx) // the controller knows of no such registration any more
+			}
+			if err != nil && ctx.Err() == nil {
 				r.node.logger.Warn("heartbeat failed", "error", err)
 			}
 		}

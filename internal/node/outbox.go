@@ -1,0 +1,142 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"syscall"
+	"time"
+
+	"go.etcd.io/raft/v3/raftpb"
+
+	"github.com/barnabas-mq/barnabas/internal/client"
+	"github.com/barnabas-mq/barnabas/internal/peer"
+)
+
+const (
+	// maxOutbox bounds the messages that wait for one member; Raft sends anew what is lost.
+	maxOutbox = 1_024
+	// dialAfter and dialAfterMost are the pauses before a member that could not be reached is dialled again.
+	dialAfter     = 20 * time.Millisecond
+	dialAfterMost = 300 * time.Millisecond
+	// deliveryTimeout bounds a dial and a batch of messages: a member that takes longer is as good as gone.
+	deliveryTimeout = 2 * time.Second
+)
+
+// outbox is the messages that wait for one member.
+type outbox struct {
+	mu       sync.Mutex // guards messages
+	messages []*raftpb.Message
+	wake     chan struct{} // holds a token when there are some
+}
+
+func (b *outbox) init() { b.wake = make(chan struct{}, 1) }
+
+// put takes messages as far as there is room.
+func (b *outbox) put(m *raftpb.Message) {
+	b.mu.Lock()
+	if len(b.messages) < maxOutbox {
+		b.messages = append(b.messages, m)
+	}
+	b.mu.Unlock()
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (b *outbox) take() []*raftpb.Message {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	taken := b.messages
+	b.messages = nil
+	return taken
+}
+
+// Send puts Raft's messages into the outboxes of their members. Those for a member that has not said who it is are lost, as
+// any message may be.
+func (e *ensemble) Send(messages []*raftpb.Message) {
+	for _, m := range messages {
+		if o := e.member(m.GetTo()); o != nil {
+			o.outbox.put(m)
+		}
+	}
+}
+
+// deliver keeps a connection to another controller, and brings it its messages, until ctx ends.
+func (e *ensemble) deliver(ctx context.Context, o *other) {
+	wait := dialAfter
+	for ctx.Err() == nil {
+		c, err := o.dial(ctx)
+		if err == nil {
+			wait = dialAfter
+			err = e.bring(ctx, o, c)
+			c.Close()
+		}
+		o.outbox.take() // what waited is old by the time that it is there
+		e.unreachable(o, err)
+		if pause(ctx, wait/2+rand.N(wait)) != nil { //nolint:gosec // It only has to differ between nodes.
+			return
+		}
+		wait = min(2*wait, dialAfterMost)
+	}
+}
+
+func (o *other) dial(ctx context.Context) (*client.Conn, error) {
+	c, err := client.Dial(ctx, client.Options{Address: o.address, ClientID: "raft", Version: "1", Timeout: deliveryTimeout})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := o.greet(ctx, c); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// bring brings messages over one connection until that breaks.
+func (e *ensemble) bring(ctx context.Context, o *other, c *client.Conn) error {
+	to := o.hello.Load().RaftID
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-c.Done():
+			return errBroken
+		case <-o.outbox.wake:
+		}
+		messages := o.outbox.take()
+		if len(messages) == 0 {
+			continue
+		}
+		body, err := peer.Messages{ClusterID: e.about().ClusterID, To: to, Messages: messages}.Encode(nil)
+		if err != nil {
+			return err
+		}
+		_, err = say(ctx, c, peer.RaftKey, body)
+		for _, m := range messages {
+			if m.GetType() == raftpb.MsgSnap {
+				e.node.metadata.member().ReportSnapshot(to, err == nil) // if it is not installed it is asked for again
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+var errBroken = errors.New("the connection ended")
+
+// unreachable tells Raft that a member does not get its messages. A leader whose process is gone, as its listener refuses or its
+// connection broke, need not be waited for.
+func (e *ensemble) unreachable(o *other, why error) {
+	raft, h := e.node.metadata.member(), o.hello.Load()
+	if raft == nil || h == nil {
+		return
+	}
+	raft.ReportUnreachable(h.RaftID)
+	if errors.Is(why, syscall.ECONNREFUSED) {
+		raft.LeaderGone(h.RaftID)
+	}
+}

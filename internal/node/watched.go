@@ -1,0 +1,115 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/barnabas-mq/barnabas/internal/controller"
+	"github.com/barnabas-mq/barnabas/internal/machine"
+	"github.com/barnabas-mq/barnabas/internal/meta"
+)
+
+const (
+	// probeTimeout bounds the look at a broker whose connection ended: one that takes longer is not known to be gone.
+	probeTimeout = time.Second
+	// aliveAfter is how long a dying process does not keep a connection.
+	aliveAfter = 100 * time.Millisecond
+)
+
+// watched is the brokers whose heartbeats come by connections to this node. When such a connection ends, the broker may be
+// gone, and the session timeout is a long time to wait for that.
+type watched struct {
+	mu sync.Mutex // guards by
+	by map[int32]context.Context
+}
+
+// watch is called with each heartbeat, and the life of the connection that it came by.
+func (c *activeController) watch(life context.Context, broker int32, epoch int64) {
+	w := &c.watched
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.by == nil {
+		w.by = make(map[int32]context.Context)
+	}
+	if w.by[broker] == life {
+		return
+	}
+	w.by[broker] = life
+	context.AfterFunc(life, func() {
+		w.mu.Lock()
+		last := w.by[broker] == life
+		if last {
+			delete(w.by, broker)
+		}
+		w.mu.Unlock()
+		if last && c.gone(broker) {
+			c.fence(broker, epoch)
+		}
+	})
+}
+
+// gone says that a broker's process is no more: its listener refuses.
+func (c *activeController) gone(broker int32) bool {
+	b, ok := c.node.metadata.current().Broker(broker)
+	if !ok || len(b.Listeners) == 0 || c.closed.Load() {
+		return false
+	}
+	return refuses(b.Listeners[0])
+}
+
+// refuses says that nobody listens at an address. A process that dies closes its listener as one of many things: a connection
+// that still got through ends with it, and another look tells.
+func refuses(at meta.Endpoint) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
+	defer cancel()
+	for ctx.Err() == nil {
+		var dialer net.Dialer
+		socket, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(at.Host, strconv.Itoa(int(at.Port))))
+		if err != nil {
+			return errors.Is(err, syscall.ECONNREFUSED)
+		}
+		_ = socket.SetReadDeadline(time.Now().Add(aliveAfter))
+		_, err = socket.Read(make([]byte, 1)) // nobody speaks first but to end it
+		_ = socket.Close()
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return false
+		}
+	}
+	return false
+}
+
+// lookAround fences the brokers that are gone as this node begins to lead: those whose heartbeats went to the leader before it, and
+// that leader's own.
+func (c *activeController) lookAround() {
+	for b := range c.node.metadata.current().Brokers() {
+		if b.Fenced || b.ID == c.node.nodeID {
+			continue
+		}
+		go func() {
+			if c.gone(b.ID) {
+				c.fence(b.ID, b.Epoch)
+			}
+		}()
+	}
+}
+
+// fence takes a broker that is gone out of everything that it leads or is in sync with, in one decision.
+func (c *activeController) fence(broker int32, epoch int64) {
+	runtime := c.runtime.Load()
+	if runtime == nil {
+		return // whoever leads now gives it a session
+	}
+	c.node.logger.Warn("a broker is gone: its connection ended and its listener refuses", "broker", broker)
+	err := runtime.Submit(func(s controller.State, now time.Time) machine.Decision[controller.State, decisionRecords] {
+		return toMachine(s, controller.Fence(s, broker, epoch, c.env(now)), nil)
+	})
+	if err != nil {
+		c.node.logger.Warn("a broker that is gone is fenced when its session ends", "broker", broker, "error", err)
+	}
+}
