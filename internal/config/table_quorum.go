@@ -9,7 +9,7 @@ func quorumRows() []Row {
 			Doc: "Former name of node.id; when both are set they must agree."},
 		{Name: "broker.rack", Type: String, Null: true, Importance: Medium,
 			Doc: "Name of the rack, zone or building that this broker stands in: replicas are spread over racks, and consumers may read from their own."},
-		{Name: "broker.session.timeout.ms", Type: Int, Default: "3000", Kafka: "9000", Importance: Medium,
+		{Name: "broker.session.timeout.ms", Type: Int, Default: "2500", Kafka: "9000", Importance: Medium,
 			Doc: "How long a broker may be silent before the controller takes its leaderships away."},
 		{Name: "controller.listener.names", Type: List, Kafka: kafkaHasNone, Check: listOf(true),
 			Doc: "Names of the listeners that belong to the controller; clients are never told of them."},
