@@ -26,29 +26,49 @@ const (
 // gone, and the session timeout is a long time to wait for that.
 type watched struct {
 	mu sync.Mutex // guards by
-	by map[int32]context.Context
+	by map[int32]watch
+}
+
+// watch is the connection that a broker's last heartbeat came by, and the epoch that it named: the broker may have registered anew
+// since the first one.
+type watch struct {
+	life  context.Context //nolint:containedctx // The connection's own life.
+	epoch int64
+}
+
+// saw is called with each heartbeat. ended is called once that broker's connection is no more, unless it has another one by then,
+// with the epoch that was heard last. What a process of an earlier epoch still sends counts for nothing.
+func (w *watched) saw(life context.Context, broker int32, epoch int64, ended func(epoch int64)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.by == nil {
+		w.by = make(map[int32]watch)
+	}
+	before, known := w.by[broker]
+	if known && before.epoch > epoch {
+		return
+	}
+	w.by[broker] = watch{life, epoch}
+	if known && before.life == life {
+		return
+	}
+	context.AfterFunc(life, func() {
+		w.mu.Lock()
+		last := w.by[broker]
+		if last.life == life {
+			delete(w.by, broker)
+		}
+		w.mu.Unlock()
+		if last.life == life {
+			ended(last.epoch)
+		}
+	})
 }
 
 // watch is called with each heartbeat, and the life of the connection that it came by.
 func (c *activeController) watch(life context.Context, broker int32, epoch int64) {
-	w := &c.watched
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.by == nil {
-		w.by = make(map[int32]context.Context)
-	}
-	if w.by[broker] == life {
-		return
-	}
-	w.by[broker] = life
-	context.AfterFunc(life, func() {
-		w.mu.Lock()
-		last := w.by[broker] == life
-		if last {
-			delete(w.by, broker)
-		}
-		w.mu.Unlock()
-		if last && c.gone(broker) {
+	c.watched.saw(life, broker, epoch, func(epoch int64) {
+		if c.gone(broker) {
 			c.fence(broker, epoch)
 		}
 	})
