@@ -133,9 +133,11 @@ func (f *fetcher) sleep(ctx context.Context, most time.Duration) {
 func (f *fetcher) takeChanges() {
 	f.mu.Lock()
 	changes := f.changes
-	if len(changes) > 0 {
-		f.changes = make(map[*replica.Partition]*following)
+	if len(changes) == 0 {
+		f.mu.Unlock()
+		return
 	}
+	f.changes = make(map[*replica.Partition]*following)
 	f.mu.Unlock()
 	for p, to := range changes {
 		at := keyOf(p)
