@@ -160,7 +160,7 @@ func (c *activeController) lead(term uint64) error {
 		return out
 	})
 	c.runtime.Store(runtime)
-	c.lookAround()
+	c.lookAround(runtime)
 	return err
 }
 

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/barnabas-mq/barnabas/internal/config"
 	"github.com/barnabas-mq/barnabas/internal/controller"
 	"github.com/barnabas-mq/barnabas/internal/machine"
 	"github.com/barnabas-mq/barnabas/internal/meta"
@@ -104,19 +105,36 @@ func refuses(at meta.Endpoint) bool {
 	return false
 }
 
-// lookAround fences the brokers that are gone as this node begins to lead: those whose heartbeats went to the leader before it, and
-// that leader's own.
-func (c *activeController) lookAround() {
+// lookAround fences the brokers that are gone as this node begins to lead, and those that go before their first heartbeat comes here:
+// no connection tells of them.
+func (c *activeController) lookAround(runtime *controllerRuntime) {
 	for b := range c.node.metadata.current().Brokers() {
-		if b.Fenced || b.ID == c.node.nodeID {
-			continue
+		if !b.Fenced && b.ID != c.node.nodeID {
+			go c.lookAfter(runtime, b)
 		}
-		go func() {
-			if c.gone(b.ID) {
-				c.fence(b.ID, b.Epoch)
-			}
-		}()
 	}
+}
+
+func (c *activeController) lookAfter(runtime *controllerRuntime, b *meta.Broker) {
+	until := time.Now().Add(config.Millis(config.BrokerSessionTimeoutMs, c.node.live.values()))
+	for c.runtime.Load() == runtime && !c.watched.has(b.ID) && time.Now().Before(until) {
+		if c.gone(b.ID) {
+			c.fence(b.ID, b.Epoch)
+			return
+		}
+		<-time.After(lookAgain)
+	}
+}
+
+// lookAgain is the pause before a broker that was not heard of yet is looked at again.
+const lookAgain = 50 * time.Millisecond
+
+// has says that a connection with a broker's heartbeats is open.
+func (w *watched) has(broker int32) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, ok := w.by[broker]
+	return ok
 }
 
 // fence takes a broker that is gone out of everything that it leads or is in sync with, in one decision.
