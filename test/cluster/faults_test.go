@@ -48,10 +48,16 @@ type load struct {
 
 func startLoad(c *cluster, h *history.History) *load {
 	c.t.Helper()
+	return startLoadAt(c, h, c.addresses())
+}
+
+// startLoadAt is for clients that are not told of every node.
+func startLoadAt(c *cluster, h *history.History, addresses []string) *load {
+	c.t.Helper()
 	ctx, stop := context.WithCancel(c.t.Context())
 	l := &load{history: h, stop: stop}
 	for producer := range producers {
-		client, err := kgo.NewClient(kgo.SeedBrokers(c.addresses()...), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		client, err := kgo.NewClient(kgo.SeedBrokers(addresses...), kgo.RecordPartitioner(kgo.ManualPartitioner()),
 			kgo.ProducerLinger(time.Millisecond), kgo.RecordDeliveryTimeout(2*time.Minute), kgo.RequiredAcks(kgo.AllISRAcks()),
 			kgo.RetryBackoffFn(func(int) time.Duration { return 20 * time.Millisecond }), kgo.MetadataMinAge(20*time.Millisecond))
 		c.must(err)
