@@ -135,6 +135,9 @@ type Broker struct {
 	Forwarded func(ctx context.Context, req kmsg.Request, principal string) (kmsg.Response, error)
 	// Peer answers what only our own nodes say to each other; key and version are those of package peer.
 	Peer func(ctx context.Context, key, version int16, body []byte) ([]byte, error)
+	// Quorum, on a controller's listener, is the cluster's id and who leads the quorum, -1 if nobody is known to. Such a listener
+	// serves before the cluster's id is known, so ClusterID is empty there.
+	Quorum func() (clusterID string, leader int32)
 	// LogLevel is the level of the root logger, which is the only one; nil if it cannot be changed.
 	LogLevel *slog.LevelVar
 	// CanListen tells whether the listeners that a change of this broker's settings would add can be opened.

@@ -24,7 +24,7 @@ func (b *Broker) apiVersions(r *Request) Result {
 	case !validApiVersions(request):
 		response.ErrorCode = kerr.InvalidRequest.Code
 		return respond(response)
-	case request.Version >= 5 && request.ClusterID != nil && (*request.ClusterID != b.ClusterID || request.NodeID != b.NodeID):
+	case request.Version >= 5 && request.ClusterID != nil && (*request.ClusterID != b.cluster() || request.NodeID != b.NodeID):
 		response.ErrorCode = kerr.RebootstrapRequired.Code
 		return respond(response)
 	}

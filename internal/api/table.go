@@ -1,10 +1,19 @@
 package api
 
-// ControllerTable is what the listeners of controller.listener.names serve.
+// ControllerTable is what the listeners of controller.listener.names serve: to other nodes Envelope, and to tools that were given
+// --bootstrap-controller (KIP-919) what the controller decides or knows. Each controller takes requests, and has the active one
+// decide them.
 func ControllerTable() []Row {
 	return []Row{
 		{Key: 18, Min: 0, Max: 5, Handle: (*Broker).apiVersions},
+		{Key: 19, Min: 0, Max: 7, Handle: (*Broker).createTopics},
+		{Key: 20, Min: 0, Max: 6, Handle: (*Broker).deleteTopics},
+		{Key: 32, Min: 0, Max: 4, Handle: (*Broker).describeConfigs},
+		{Key: 33, Min: 0, Max: 2, Handle: (*Broker).alterConfigs},
+		{Key: 37, Min: 0, Max: 3, Handle: (*Broker).createPartitions},
+		{Key: 44, Min: 0, Max: 1, Handle: (*Broker).incrementalAlterConfigs},
 		{Key: 58, Min: 0, Max: 0, Handle: (*Broker).envelope},
+		{Key: 60, Min: 0, Max: 2, Handle: (*Broker).describeControllers},
 	}
 }
 

@@ -127,6 +127,20 @@ func sameHost(listens, asked string) bool {
 	return false
 }
 
+// quorum is the cluster's id, empty before it is known, and the node that leads the quorum, -1 if none is known to.
+func (e *ensemble) quorum() (clusterID string, leader int32) {
+	e.mu.Lock()
+	clusterID = e.clusterID
+	e.mu.Unlock()
+	if e.node.controller.runtime.Load() != nil {
+		return clusterID, e.node.nodeID
+	}
+	if o := e.leader(); o != nil {
+		return clusterID, o.hello.Load().NodeID
+	}
+	return clusterID, -1
+}
+
 // alone says that this node is the whole quorum.
 func (e *ensemble) alone() bool { return len(e.others) == 0 }
 

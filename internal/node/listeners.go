@@ -56,8 +56,12 @@ func (n *Node) openControl(ctx context.Context) error {
 		Broker: &api.Broker{
 			NodeID: n.nodeID, Logger: n.logger, Now: time.Now, Config: n.live.values, Complaints: complaints.New(n.logger),
 			Image:          n.publisher.current,
+			AwaitImage:     n.publisher.awaitImage,
 			MetadataOffset: func() int64 { return n.publisher.image.Load().end - 1 },
-			Controller:     n.controller, Forwarded: n.controller.forwarded, Peer: n.ensemble.serve,
+			Controller:     n.controller, Forwarded: n.controller.forwarded, Peer: n.ensemble.serve, Quorum: n.ensemble.quorum,
+			LogLevel: n.options.LogLevel,
+			// Listeners that cannot be bound are said in the log: this one serves before there are any to compare with.
+			CanListen: func(map[string]string) error { return nil },
 		},
 	})
 	if err := n.control.Listen(); err != nil {
@@ -138,13 +142,15 @@ type endpoint struct {
 
 // endpoints are what this broker registers: for each of its listeners what it was told to advertise, else where it listens. A
 // listener on every interface registers the host's name, for other brokers; clients are told the address that they dialled.
-func (n *Node) endpoints() ([]endpoint, error) {
+func (n *Node) endpoints() ([]endpoint, error) { return n.endpointsOf(n.server) }
+
+func (n *Node) endpointsOf(s *server.Server) ([]endpoint, error) {
 	advertised := make(map[string]config.Listener)
 	for _, l := range n.live.values().AdvertisedListeners() {
 		advertised[l.Name] = l
 	}
 	var out []endpoint
-	for _, l := range n.server.Bound() {
+	for _, l := range s.Bound() {
 		at, ok := l.At.(*net.TCPAddr)
 		host, _, err := net.SplitHostPort(l.Address)
 		if !ok || err != nil {

@@ -281,6 +281,7 @@ func (n *Node) join(ctx context.Context) error {
 		n.proposals.start()
 		n.background.start(n.controller.rebalance)
 	}
+	n.registerController(ctx)
 	return nil
 }
 
