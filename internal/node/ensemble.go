@@ -274,7 +274,9 @@ func (e *ensemble) forward(ctx context.Context, req kmsg.Request, principal stri
 	if principal != "" {
 		out.RequestPrincipal = []byte(principal)
 	}
-	answer, err := way.Do(ctx, out)
+	within, end := while(ctx, func() bool { return e.leader() == leader })
+	defer end()
+	answer, err := way.Do(within, out)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, err
