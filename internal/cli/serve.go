@@ -57,7 +57,7 @@ whole cluster by itself. 'barnabas config docs' explains every setting.`,
 		},
 	}
 	flags := c.Flags()
-	flags.IntVar(&f.nodes, "nodes", 1, "run a whole cluster of so many nodes on this machine, for trying things: a process each, on consecutive ports, with the data in folders of log.dirs")
+	flags.IntVar(&f.nodes, "nodes", 1, "run a whole cluster of so many nodes on this machine, for trying things: a process each, on consecutive ports, with the data in folders beside log.dirs")
 	flags.StringArrayVar(&f.set, "set", nil, "set a setting, as `name=value`; may be repeated")
 	flags.StringVar(&f.logLevel, "log-level", "", "least important messages to log: debug, `info`, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "", "how to log: `text` or json")

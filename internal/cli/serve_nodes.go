@@ -101,7 +101,7 @@ func nodeSettings(v *config.Values, first config.Listener, id, nodes int) []stri
 		"controller.quorum.voters=" + strings.Join(voters, ","),
 		"controller.listener.names=CONTROLLER",
 		"listeners=PLAINTEXT://" + at(0, id) + ",CONTROLLER://" + at(controllerPort, id),
-		"log.dirs=" + filepath.Join(v.LogDirs()[0], "node-"+strconv.Itoa(id)),
+		"log.dirs=" + filepath.Join(v.LogDirs()[0]+"-nodes", strconv.Itoa(id)),
 		"barnabas.admin.listener=" + at(adminPort, id),
 	}
 }

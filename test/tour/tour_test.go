@@ -20,6 +20,7 @@ const (
 	testAll   = "go test ./..."
 	consume   = "./barnabas consume events --from beginning --group tour --exit-at-end"
 	lag       = "./barnabas group describe tour"
+	nodes     = "./barnabas serve --nodes 3"
 	kcat      = "kcat -b 127.0.0.1:9092 -t events -C -o beginning -e"
 	stepLimit = 15 * time.Minute // for README's test command; the others take seconds
 )
@@ -41,7 +42,7 @@ func TestReadmeAsWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	commands := indented(string(readme))
-	for _, command := range []string{serve, testAll, consume, lag, kcat} {
+	for _, command := range []string{serve, testAll, consume, lag, kcat, nodes} {
 		if !slices.Contains(commands, command) {
 			t.Fatalf("README does not say %q any more; it says\n%s", command, strings.Join(commands, "\n"))
 		}
@@ -52,7 +53,9 @@ func TestReadmeAsWritten(t *testing.T) {
 	for _, command := range commands {
 		switch {
 		case command == serve:
-			broker = p.serve(t)
+			broker = p.serve(t, serve, 1)
+		case command == nodes:
+			// It is for when the broker is stopped.
 		case command == testAll && os.Getenv("TOUR") != "all":
 			t.Logf("%-90s in CI's own clean clone", command)
 		default:
@@ -74,11 +77,22 @@ func TestReadmeAsWritten(t *testing.T) {
 	}
 
 	kill(broker)
-	broker = p.serve(t)
+	broker = p.serve(t, serve, 1)
 	sameLines(t, "after kill -9: "+kcat, p.paste(t, kcat), once+once)
 	if got := p.paste(t, consume); len(strings.Split(got, "\n")) < strings.Count(once, "\n") {
 		t.Errorf("after kill -9 the group did not get what kcat had produced:\n%s", got)
 	}
+
+	kill(broker)
+	cluster := p.serve(t, nodes, 3)
+	p.paste(t, "./barnabas topic create spread --partitions 3")
+	if got := p.paste(t, "./barnabas topic describe spread"); !strings.Contains(got, "1,2,3") && !strings.Contains(got, "1,3,2") {
+		t.Errorf("a topic of the cluster has no three replicas:\n%s", got)
+	}
+	if err := cluster.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_ = cluster.Wait() // that a signal ended it is no news
 }
 
 // indented are the commands that README shows.
@@ -113,8 +127,8 @@ type place struct {
 	env []string
 }
 
-// serve starts the broker and returns when it says that it is ready.
-func (p place) serve(t *testing.T) *exec.Cmd {
+// serve runs a command that serves and returns when so many nodes say that they are ready.
+func (p place) serve(t *testing.T, command string, nodes int) *exec.Cmd {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "serve.log")
 	out, err := os.Create(name)
@@ -122,7 +136,7 @@ func (p place) serve(t *testing.T) *exec.Cmd {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	c := exec.Command("bash", "-c", serve)
+	c := exec.Command("bash", "-c", "exec "+command)
 	c.Dir, c.Env, c.Stdout, c.Stderr = p.dir, p.env, out, out
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // go run and what it runs end together
 	if err := c.Start(); err != nil {
@@ -134,8 +148,8 @@ func (p place) serve(t *testing.T) *exec.Cmd {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if bytes.Contains(text, []byte("Barnabas is ready")) {
-			t.Logf("%s\n%s", serve, text)
+		if bytes.Count(text, []byte("Barnabas is ready")) == nodes {
+			t.Logf("%s\n%s", command, text)
 			return c
 		}
 	}
