@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"os"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -77,21 +76,18 @@ func (c *activeController) watch(life context.Context, broker int32, epoch int64
 
 // gone says that a broker's process is no more: its listener refuses.
 func (c *activeController) gone(broker int32) bool {
-	b, ok := c.node.metadata.current().Broker(broker)
-	if !ok || len(b.Listeners) == 0 || c.closed.Load() {
-		return false
-	}
-	return refuses(b.Listeners[0])
+	address, ok := c.node.interBrokerAddress(broker)
+	return ok && !c.closed.Load() && refuses(address)
 }
 
 // refuses says that nobody listens at an address. A process that dies closes its listener as one of many things: a connection
 // that still got through ends with it, and another look tells.
-func refuses(at meta.Endpoint) bool {
+func refuses(address string) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 	defer cancel()
 	for ctx.Err() == nil {
 		var dialer net.Dialer
-		socket, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(at.Host, strconv.Itoa(int(at.Port))))
+		socket, err := dialer.DialContext(ctx, "tcp", address)
 		if err != nil {
 			return errors.Is(err, syscall.ECONNREFUSED)
 		}
