@@ -63,14 +63,23 @@ func (n *Node) recall() error {
 	if err != nil {
 		return err
 	}
-	born, err := quorum.Born(n.options.FS, filepath.Join(n.metadata.path, raftFolder))
+	voters, born, err := quorum.Born(n.options.FS, filepath.Join(n.metadata.path, raftFolder), n.metadataOwner().Identity().DirectoryID)
 	if err != nil {
 		return err
 	}
+	e.settle(voters)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.clusterID, e.born = id, born
 	return nil
+}
+
+// settle forgets the other controllers if this node is the only voter: the only one that is configured may be this node under a
+// name that it does not know itself by.
+func (e *ensemble) settle(voters []uint64) {
+	if len(voters) == 1 && voters[0] == e.about().RaftID {
+		e.others = nil
+	}
 }
 
 // greetAll asks all others who they are. It returns what those said who answered, and the addresses of who did not.
@@ -103,6 +112,7 @@ func (e *ensemble) greetAll(ctx context.Context) (hellos []peer.Hello, missing [
 // agree takes what the others said. It says whether this node knows enough to go on.
 func (n *Node) agree(hellos []peer.Hello, missing []string) (bool, error) {
 	e, about := n.ensemble, n.ensemble.about()
+	hellos = slices.DeleteFunc(hellos, func(h peer.Hello) bool { return h.RaftID == about.RaftID }) // this node, by another name
 	for _, h := range hellos {
 		switch {
 		case h.NodeID == about.NodeID:
@@ -144,6 +154,7 @@ func (n *Node) agree(hellos []peer.Hello, missing []string) (bool, error) {
 	e.mu.Lock()
 	e.voters = voters
 	e.mu.Unlock()
+	e.settle(voters)
 	return true, nil
 }
 

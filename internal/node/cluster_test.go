@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"strings"
@@ -149,4 +150,47 @@ func TestAMemberThatWasAwayForLongGoesOnFromTheLeadersCheckpoint(t *testing.T) {
 	if !strings.Contains(e.nodes[2].journal.String(), "goes on from the leader's checkpoint") {
 		t.Error("it needed none")
 	}
+}
+
+func TestTheOnlyControllerMayBeThisNodeUnderAnotherName(t *testing.T) {
+	e := newEnsemble(t, nil)
+	settings := map[string]string{
+		"node.id": "1", "controller.listener.names": "CONTROLLER",
+		"listeners": fmt.Sprintf("PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:%d", e.ports[0]),
+		// What forwards there is as little known to the node as an address of its own that a name stands for.
+		"controller.quorum.bootstrap.servers": forwarded(t, e.ports[0]),
+	}
+	for range 2 {
+		p := mustLaunch(t, e.disks[0], settings)
+		must(t, p.client.setConfig(kmsg.ConfigResourceTypeBroker, "", "log.retention.ms", "1000"))
+		p.mustStop(t)
+	}
+}
+
+// forwarded is an address whose connections go to a port of this host.
+func forwarded(t *testing.T, port int) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			from, err := l.Accept()
+			if err != nil {
+				return
+			}
+			to, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+			if err != nil {
+				_ = from.Close()
+				continue
+			}
+			for _, way := range [][2]net.Conn{{from, to}, {to, from}} {
+				go func() {
+					_, _ = io.Copy(way[0], way[1]) // until either end closes
+					_ = way[0].Close()
+				}()
+			}
+		}
+	}()
+	return l.Addr().String()
 }

@@ -25,7 +25,7 @@ import (
 // them, and takes theirs. A node that is alone has none.
 type ensemble struct {
 	node   *Node
-	others []*other // in the order in which they are configured; never changed
+	others []*other // in the order in which they are configured; settled before this node takes part
 
 	// clusterID and voters are set at birth, or known at the start; born comes after them.
 	mu        sync.Mutex

@@ -113,13 +113,17 @@ func (n *Node) Start() {
 	n.running.Go(n.applies.run)
 }
 
-// Born says whether there is a log in dir, so that Open would ask for no Bootstrap.
-func Born(fs vfs.FS, dir string) (bool, error) {
-	snapshots, err := listSnapshots(fs, dir)
-	if errors.Is(err, iofs.ErrNotExist) {
-		return false, nil
+// Born says whether there is a log in dir, so that Open would ask for no Bootstrap, and who its voters are as of its newest
+// snapshot.
+func Born(fs vfs.FS, dir string, directoryID [16]byte) (voters []uint64, born bool, err error) {
+	if _, err := fs.Stat(dir); errors.Is(err, iofs.ErrNotExist) {
+		return nil, false, nil
 	}
-	return len(snapshots) > 0, err
+	snapshot, err := readSnapshot(fs, dir, RaftID(directoryID))
+	if err != nil || snapshot == nil {
+		return nil, false, err
+	}
+	return snapshot.GetMetadata().GetConfState().GetVoters(), true, nil
 }
 
 // openLog reads what there is, or begins it.
