@@ -12,7 +12,6 @@ import (
 	"github.com/barnabas-mq/barnabas/internal/config"
 	"github.com/barnabas-mq/barnabas/internal/controller"
 	"github.com/barnabas-mq/barnabas/internal/machine"
-	"github.com/barnabas-mq/barnabas/internal/meta"
 )
 
 const (
@@ -68,8 +67,8 @@ func (w *watched) saw(life context.Context, broker int32, epoch int64, ended fun
 // watch is called with each heartbeat, and the life of the connection that it came by.
 func (c *activeController) watch(life context.Context, broker int32, epoch int64) {
 	c.watched.saw(life, broker, epoch, func(epoch int64) {
-		if c.gone(broker) {
-			c.fence(broker, epoch)
+		if runtime := c.runtime.Load(); runtime != nil {
+			c.lookAfter(runtime, broker, epoch)
 		}
 	})
 }
@@ -106,16 +105,18 @@ func refuses(address string) bool {
 func (c *activeController) lookAround(runtime *controllerRuntime) {
 	for b := range c.node.metadata.current().Brokers() {
 		if !b.Fenced && b.ID != c.node.nodeID {
-			go c.lookAfter(runtime, b)
+			go c.lookAfter(runtime, b.ID, b.Epoch)
 		}
 	}
 }
 
-func (c *activeController) lookAfter(runtime *controllerRuntime, b *meta.Broker) {
+// lookAfter looks at a broker that no connection tells of, again and again until it is gone, or heard of, or its session is over: a
+// process that is dying may still accept, or reset, what comes first.
+func (c *activeController) lookAfter(runtime *controllerRuntime, broker int32, epoch int64) {
 	until := time.Now().Add(config.Millis(config.BrokerSessionTimeoutMs, c.node.live.values()))
-	for c.runtime.Load() == runtime && !c.watched.has(b.ID) && time.Now().Before(until) {
-		if c.gone(b.ID) {
-			c.fence(b.ID, b.Epoch)
+	for c.runtime.Load() == runtime && !c.watched.has(broker) && time.Now().Before(until) {
+		if c.gone(broker) {
+			c.fence(broker, epoch)
 			return
 		}
 		<-time.After(lookAgain)
