@@ -33,10 +33,11 @@ type outbox struct {
 
 func (b *outbox) init() { b.wake = make(chan struct{}, 1) }
 
-// put takes messages as far as there is room.
-func (b *outbox) put(m *raftpb.Message) {
+// put takes a message if there is room for it.
+func (b *outbox) put(m *raftpb.Message) bool {
 	b.mu.Lock()
-	if len(b.messages) < maxOutbox {
+	room := len(b.messages) < maxOutbox
+	if room {
 		b.messages = append(b.messages, m)
 	}
 	b.mu.Unlock()
@@ -44,6 +45,7 @@ func (b *outbox) put(m *raftpb.Message) {
 	case b.wake <- struct{}{}:
 	default:
 	}
+	return room
 }
 
 func (b *outbox) take() []*raftpb.Message {
@@ -55,11 +57,14 @@ func (b *outbox) take() []*raftpb.Message {
 }
 
 // Send puts Raft's messages into the outboxes of their members. Those for a member that has not said who it is are lost, as
-// any message may be.
+// any message may be, but Raft must hear of a lost snapshot.
 func (e *ensemble) Send(messages []*raftpb.Message) {
 	for _, m := range messages {
-		if o := e.member(m.GetTo()); o != nil {
-			o.outbox.put(m)
+		o := e.member(m.GetTo())
+		if (o == nil || !o.outbox.put(m)) && m.GetType() == raftpb.MsgSnap {
+			if raft := e.node.metadata.member(); raft != nil {
+				raft.ReportSnapshot(m.GetTo(), false)
+			}
 		}
 	}
 }

@@ -227,9 +227,14 @@ func (n *Node) Step(messages ...*raftpb.Message) {
 	n.signal()
 }
 
-// ReportUnreachable tells that messages to a member were lost.
+// ReportUnreachable tells that messages to a member were lost. A snapshot may have been among them, and the library sends
+// nothing but heartbeats to a member until it has heard how the sending of one ended: it would wait for as long as this node
+// leads. One that is reported although it gets there is sent twice.
 func (n *Node) ReportUnreachable(id uint64) {
-	n.call(func(d *driver) { d.raft.ReportUnreachable(id) })
+	n.call(func(d *driver) {
+		d.raft.ReportUnreachable(id)
+		d.raft.ReportSnapshot(id, raft.SnapshotFailure)
+	})
 }
 
 // LeaderGone tells that a member's process is no more: if it led, this member does not wait for it, but stands for election soon.

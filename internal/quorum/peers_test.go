@@ -22,6 +22,7 @@ type cluster struct {
 	mu      sync.Mutex // guards what follows
 	members map[uint64]*member
 	cut     map[uint64]bool
+	lost    int // of the next snapshots that are sent, how many get lost on the way
 }
 
 type member struct {
@@ -44,7 +45,16 @@ func (e endpoint) Send(messages []*raftpb.Message) {
 		e.c.mu.Lock()
 		to := e.c.members[m.GetTo()]
 		dropped := e.c.cut[e.id] || e.c.cut[m.GetTo()]
+		lost := m.GetType() == raftpb.MsgSnap && !dropped && e.c.lost > 0
+		if lost {
+			e.c.lost--
+		}
+		from := e.c.members[e.id]
 		e.c.mu.Unlock()
+		if lost {
+			from.node.ReportUnreachable(m.GetTo())
+			continue
+		}
 		if to != nil && to.node != nil && !dropped {
 			to.node.Step(proto.Clone(m).(*raftpb.Message))
 		}
@@ -217,6 +227,16 @@ func TestALeaderThatIsCutOffSaysSoAndItsProposalIsNotApplied(t *testing.T) {
 }
 
 func TestAFollowerThatWasAwayWhileTheLogWasCutGetsASnapshot(t *testing.T) {
+	getsASnapshot(t, 0)
+}
+
+func TestASnapshotThatGetsLostOnTheWayIsSentAgain(t *testing.T) {
+	getsASnapshot(t, 3)
+}
+
+// getsASnapshot has a follower need one, of which the first ones get lost.
+func getsASnapshot(t *testing.T, lost int) {
+	t.Helper()
 	const entries = 13_000 // more than is kept for those who are a little behind
 	small := func(o *quorum.Options) { o.SnapshotBytes = 10_000 }
 	inBubble(t, small, func(c *cluster) {
@@ -231,8 +251,17 @@ func TestAFollowerThatWasAwayWhileTheLogWasCutGetsASnapshot(t *testing.T) {
 			propose(t, leader.node, leader.owner, batch...)
 		}
 		settle()
+		c.mu.Lock()
+		c.lost = lost
+		c.mu.Unlock()
 		c.isolate(away, false)
 		settle()
+		c.mu.Lock()
+		left := c.lost
+		c.mu.Unlock()
+		if left > 0 {
+			t.Errorf("%d snapshots fewer were sent than were to get lost", left)
+		}
 		if got := len(away.owner.applied()); got != entries {
 			t.Errorf("applied %d, want %d", got, entries)
 		}

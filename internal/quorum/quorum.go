@@ -81,7 +81,7 @@ type Bootstrap struct {
 
 // Transport sends messages to other members.
 type Transport interface {
-	// Send hands messages over without waiting. Raft copes with lost ones.
+	// Send hands messages over without waiting. Raft copes with lost ones, once ReportUnreachable has told it of a lost snapshot.
 	Send(messages []*raftpb.Message)
 }
 
