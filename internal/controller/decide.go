@@ -19,7 +19,7 @@ func Handles(key int16) bool {
 		kmsg.AlterConfigs, kmsg.IncrementalAlterConfigs, kmsg.AllocateProducerIDs,
 		kmsg.BrokerRegistration, kmsg.BrokerHeartbeat, kmsg.UnregisterBroker,
 		kmsg.AlterPartition, kmsg.ElectLeaders, kmsg.UpdateFeatures, kmsg.AssignReplicasToDirs,
-		kmsg.ControllerRegistration:
+		kmsg.ControllerRegistration, kmsg.AlterPartitionAssignments, kmsg.ListPartitionReassignments:
 		return true
 	}
 	return false
@@ -59,6 +59,10 @@ func Decide(s State, request kmsg.Request, env Env) Decision {
 		response = d.assignReplicasToDirs(r)
 	case *kmsg.ControllerRegistrationRequest:
 		response = d.controllerRegistration(r)
+	case *kmsg.AlterPartitionAssignmentsRequest:
+		response = d.alterPartitionReassignments(r)
+	case *kmsg.ListPartitionReassignmentsRequest:
+		response = d.listPartitionReassignments(r)
 	default:
 		panic(fmt.Sprintf("controller: a request of key %d", request.Key()))
 	}

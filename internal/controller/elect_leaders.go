@@ -18,6 +18,9 @@ const (
 
 func (d *decision) electLeaders(request *kmsg.ElectLeadersRequest) *kmsg.ElectLeadersResponse {
 	response := request.ResponseKind().(*kmsg.ElectLeadersResponse)
+	if request.Topics != nil && len(request.Topics) == 0 {
+		return response // Kafka answers this before it looks at anything.
+	}
 	err := electionRefused(request)
 	response.ErrorCode, _ = told(err)
 	if request.Topics == nil {

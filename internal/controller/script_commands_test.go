@@ -36,6 +36,8 @@ var commands = map[string]func(c *cluster, a arguments, lines []string){
 	"unregister":   (*cluster).unregister,
 	"assign":       (*cluster).assign,
 	"controller":   (*cluster).registerController,
+	"reassign":     (*cluster).reassign,
+	"reassigning":  (*cluster).reassigning,
 	"record":       (*cluster).record,
 	"show":         (*cluster).show,
 }
