@@ -1,7 +1,9 @@
 package controller
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/barnabas-mq/barnabas/internal/meta"
@@ -11,9 +13,9 @@ import (
 
 // world is a cluster of three brokers with one partition, whose replicas hold
 // records: what the controller's decisions are for. Brokers die, lose what they
-// had not flushed, are silent and come back; the property is that whoever leads
-// has everything that was acknowledged, unless the partition says that it is
-// recovering from an unclean election.
+// had not flushed, are silent and come back, and the partition moves between
+// them; the property is that whoever leads has everything that was acknowledged,
+// unless the partition says that it is recovering from an unclean election.
 type world struct {
 	*rapid.T
 	c       *cluster
@@ -32,7 +34,8 @@ func newWorld(t *rapid.T, tb testing.TB) *world {
 	w := &world{T: t, c: newCluster(tb), alive: map[int32]bool{}, lost: map[int32]bool{}, logs: map[int32][]int{}, next: 'A'}
 	w.c.play("born")
 	w.c.play("brokers 1,2,3")
-	w.c.play("create\nt 0:1,2,3 min.insync.replicas=2")
+	unclean := rapid.SampledFrom([]string{"false", "true"}).Draw(t, "unclean election")
+	w.c.play("create\nt 0:1,2,3 min.insync.replicas=2 unclean.leader.election.enable=" + unclean)
 	for id := range int32(replicas) {
 		w.alive[id+1] = true
 	}
@@ -62,7 +65,7 @@ func (w *world) produce() {
 		w.logs[id] = append(slices.Clone(w.logs[p.Leader]), w.written)
 	}
 	w.logs[p.Leader] = slices.Clone(w.logs[p.ISR[0]])
-	if len(p.ISR) >= 2 {
+	if len(p.ISR) >= min(2, len(p.Replicas)) {
 		w.acked = len(w.logs[p.Leader])
 	}
 }
@@ -75,12 +78,19 @@ func (w *world) propose() {
 		return
 	}
 	isr := []int32{p.Leader}
-	for id := int32(1); id <= replicas; id++ {
+	for _, id := range p.Replicas {
 		b, _ := w.c.state.Image.Broker(id)
 		if id != p.Leader && w.alive[id] && !b.Fenced && !w.lost[id] && rapid.Bool().Draw(w.T, "in sync") {
 			isr = append(isr, id)
 		}
 	}
+	for _, id := range isr {
+		w.logs[id] = slices.Clone(w.logs[p.Leader]) // only who has everything is proposed
+	}
+	w.proposeISR(p, isr)
+}
+
+func (w *world) proposeISR(p *meta.Partition, isr []int32) {
 	request := kmsg.NewPtrAlterPartitionRequest()
 	request.Version, request.BrokerID = 3, p.Leader
 	b, _ := w.c.state.Image.Broker(p.Leader)
@@ -95,12 +105,16 @@ func (w *world) propose() {
 	topic.TopicID = w.c.topicID("t")
 	topic.Partitions = append(topic.Partitions, part)
 	request.Topics = append(request.Topics, topic)
-	if code := w.c.decide(request).(*kmsg.AlterPartitionResponse).Topics[0].Partitions[0].ErrorCode; code != 0 {
-		return
+	w.c.decide(request)
+}
+
+// reassign asks for other replicas, or has the last wish taken back.
+func (w *world) reassign() {
+	command := "reassign\nt-0 cancel"
+	if target := rapid.SliceOfNDistinct(rapid.Int32Range(1, replicas), 0, replicas, rapid.ID[int32]).Draw(w.T, "target"); len(target) > 0 {
+		command = "reassign\nt-0 " + strings.Trim(strings.ReplaceAll(fmt.Sprint(target), " ", ","), "[]")
 	}
-	for _, id := range w.partition().ISR {
-		w.logs[id] = slices.Clone(w.logs[p.Leader])
-	}
+	w.c.play(command)
 }
 
 // die ends a broker's process, with or without its machine.
@@ -148,6 +162,11 @@ func (w *world) beats() {
 func (w *world) balance() { w.c.play("balance") }
 
 func (w *world) check(before, after *meta.Partition) {
+	for id := range w.logs {
+		if !slices.Contains(after.Replicas, id) {
+			delete(w.logs, id) // it moved away
+		}
+	}
 	if after.LeaderEpoch < before.LeaderEpoch || after.PartitionEpoch < before.PartitionEpoch {
 		w.Fatalf("epochs fell: %+v, then %+v", before, after)
 	}
@@ -176,7 +195,7 @@ func TestWhoeverLeadsHasWhatWasAcknowledged(t *testing.T) {
 			before := w.partition()
 			rapid.SampledFrom([]func(*world){
 				(*world).produce, (*world).produce, (*world).propose, (*world).propose,
-				(*world).die, (*world).die, (*world).start, (*world).beats, (*world).beats, (*world).balance,
+				(*world).die, (*world).die, (*world).start, (*world).beats, (*world).beats, (*world).balance, (*world).reassign,
 			}).Draw(rt, "step")(w)
 			w.check(before, w.partition())
 			if t.Failed() {
