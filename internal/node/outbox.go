@@ -15,8 +15,10 @@ import (
 )
 
 const (
-	// maxOutbox bounds the messages that wait for one member; Raft sends anew what is lost.
+	// maxOutbox bounds each of the two queues of messages that wait for one member; Raft sends anew what is lost.
 	maxOutbox = 1_024
+	// maxBatchBytes bounds the entries of a batch of messages, unless a single message has more.
+	maxBatchBytes = 4 << 20
 	// dialAfter and dialAfterMost are the pauses before a member that could not be reached is dialled again.
 	dialAfter     = 20 * time.Millisecond
 	dialAfterMost = 300 * time.Millisecond
@@ -26,9 +28,11 @@ const (
 
 // outbox is the messages that wait for one member.
 type outbox struct {
-	mu       sync.Mutex // guards messages
-	messages []*raftpb.Message
-	wake     chan struct{} // holds a token when there are some
+	mu sync.Mutex // guards the two queues
+	// urgent are heartbeats, votes and answers: small, and late if they wait behind what is large. Raft allows that they overtake.
+	urgent []*raftpb.Message
+	bulk   []*raftpb.Message // entries and snapshots, in their order
+	wake   chan struct{}     // holds a token when there are some
 }
 
 func (b *outbox) init() { b.wake = make(chan struct{}, 1) }
@@ -36,24 +40,62 @@ func (b *outbox) init() { b.wake = make(chan struct{}, 1) }
 // put takes a message if there is room for it.
 func (b *outbox) put(m *raftpb.Message) bool {
 	b.mu.Lock()
-	room := len(b.messages) < maxOutbox
-	if room {
-		b.messages = append(b.messages, m)
+	defer b.mu.Unlock()
+	queue := &b.urgent
+	if m.GetType() == raftpb.MsgApp || m.GetType() == raftpb.MsgSnap {
+		queue = &b.bulk
 	}
-	b.mu.Unlock()
+	if len(*queue) >= maxOutbox {
+		return false
+	}
+	*queue = append(*queue, m)
+	b.signal()
+	return true
+}
+
+// take is the next batch: all that is urgent, and of the rest one message, or as many as keep the batch small enough that the
+// next heartbeat does not wait for long. What is left asks for another one.
+func (b *outbox) take() []*raftpb.Message {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	batch, bytes, n := b.urgent, 0, 0
+	for _, m := range b.bulk {
+		if bytes += entryBytes(m); n > 0 && bytes > maxBatchBytes {
+			break
+		}
+		n++
+	}
+	batch = append(batch, b.bulk[:n]...)
+	b.urgent, b.bulk = nil, b.bulk[n:]
+	if len(b.bulk) > 0 {
+		b.signal()
+	} else {
+		b.bulk = nil // what was sent is not held in memory
+	}
+	return batch
+}
+
+// clear gives up what waits.
+func (b *outbox) clear() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.urgent, b.bulk = nil, nil
+}
+
+func (b *outbox) signal() {
 	select {
 	case b.wake <- struct{}{}:
 	default:
 	}
-	return room
 }
 
-func (b *outbox) take() []*raftpb.Message {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	taken := b.messages
-	b.messages = nil
-	return taken
+// entryBytes is what makes a message large.
+func entryBytes(m *raftpb.Message) int {
+	bytes := 0
+	for _, e := range m.GetEntries() {
+		bytes += len(e.GetData())
+	}
+	return bytes
 }
 
 // Send puts Raft's messages into the outboxes of their members. Those for a member that has not said who it is are lost, as
@@ -79,7 +121,7 @@ func (e *ensemble) deliver(ctx context.Context, o *other) {
 			err = e.bring(ctx, o, c)
 			c.Close()
 		}
-		o.outbox.take() // what waited is old by the time that it is there
+		o.outbox.clear() // what waited is old by the time that it is there
 		e.unreachable(o, err)
 		if pause(ctx, wait/2+rand.N(wait)) != nil { //nolint:gosec // It only has to differ between nodes.
 			return
