@@ -4,6 +4,9 @@ import (
 	"context"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/barnabas-mq/barnabas/internal/meta"
 )
 
@@ -29,4 +32,18 @@ func (b *Broker) awaitImage(ctx context.Context, wanted func(*meta.Image) bool) 
 	if err := b.AwaitImage(ctx, wanted); err != nil {
 		b.Logger.Debug("metadata is late", "error", err)
 	}
+}
+
+// decided has the controller decide a request and answers what it says, or refusal's answer if nobody decides. within is the
+// client's timeout.
+func (b *Broker) decided(r *Request, within int32, where string, refusal func(code int16, text *string) kmsg.Response) Result {
+	return later(func() Result {
+		ctx, cancel := controllerContext(r, within)
+		defer cancel()
+		answer, err := b.Controller.Do(ctx, r.Body, r.Conn.Principal)
+		if err != nil {
+			return respond(refusal(b.code(err, kerr.NotController, where), message(err)))
+		}
+		return respond(answer)
+	})
 }

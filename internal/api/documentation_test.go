@@ -45,6 +45,9 @@ Apache Kafka 4.x, which dropped them and broke clients that are still in use (KI
 		fmt.Fprintf(&b, "| %d | %s | %d–%d |\n", row.Key, kmsg.NameForKey(row.Key), row.Min, row.Max)
 	}
 	b.WriteString(`
+Kafka calls AlterPartitionAssignments AlterPartitionReassignments. UpdateFeatures finalizes metadata.version and what goes with it, as no
+other feature is supported.
+
 What is not in the table is not served yet, and not advertised:
 
 - **Transactions:** AddPartitionsToTxn, AddOffsetsToTxn, EndTxn, WriteTxnMarkers, TxnOffsetCommit, DescribeTransactions, ListTransactions.
@@ -57,10 +60,7 @@ What is not in the table is not served yet, and not advertised:
 - **Security:** SASLHandshake, SASLAuthenticate; DescribeUserSCRAMCredentials, AlterUserSCRAMCredentials; DescribeACLs, CreateACLs, DeleteACLs;
   CreateDelegationToken, RenewDelegationToken, ExpireDelegationToken, DescribeDelegationToken.
 - **Quotas:** DescribeClientQuotas, AlterClientQuotas.
-- **Several brokers:** ElectLeaders, AlterPartitionAssignments (Kafka calls it AlterPartitionReassignments), ListPartitionReassignments,
-  UnregisterBroker.
 - **Several controllers:** DescribeQuorum, AddRaftVoter, RemoveRaftVoter, UnregisterController.
-- **Features:** UpdateFeatures. Only metadata.version and what goes with it is supported and finalized.
 - **Several directories:** AlterReplicaLogDirs.
 - **Client telemetry** (KIP-714): GetTelemetrySubscriptions, PushTelemetry.
 `)

@@ -45,6 +45,12 @@ var placesOfCodes = map[string]string{
 	"DescribeProducers":       "Topics.Partitions",
 	"ListConfigResources":     "top",
 	"DescribeTopicPartitions": "Topics Topics.Partitions",
+
+	"ElectLeaders":               "top Topics.Partitions",
+	"AlterPartitionAssignments":  "top Topics.Partitions",
+	"ListPartitionReassignments": "top",
+	"UpdateFeatures":             "top Results",
+	"UnregisterBroker":           "top",
 }
 
 func TestErrorCodesAreCountedWhereKafkaCountsThem(t *testing.T) {

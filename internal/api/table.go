@@ -11,9 +11,14 @@ func ControllerTable() []Row {
 		{Key: 32, Min: 0, Max: 4, Handle: (*Broker).describeConfigs},
 		{Key: 33, Min: 0, Max: 2, Handle: (*Broker).alterConfigs},
 		{Key: 37, Min: 0, Max: 3, Handle: (*Broker).createPartitions},
+		{Key: 43, Min: 0, Max: 2, Handle: (*Broker).electLeaders},
 		{Key: 44, Min: 0, Max: 1, Handle: (*Broker).incrementalAlterConfigs},
+		{Key: 45, Min: 0, Max: 1, Handle: (*Broker).alterPartitionReassignments},
+		{Key: 46, Min: 0, Max: 0, Handle: (*Broker).listPartitionReassignments},
+		{Key: 57, Min: 0, Max: 2, Handle: (*Broker).updateFeatures},
 		{Key: 58, Min: 0, Max: 0, Handle: (*Broker).envelope},
 		{Key: 60, Min: 0, Max: 2, Handle: (*Broker).describeControllers},
+		{Key: 64, Min: 0, Max: 0, Handle: (*Broker).unregisterBroker},
 	}
 }
 
@@ -46,10 +51,15 @@ func Table() []Row {
 		{Key: 35, Min: 0, Max: 5, Handle: (*Broker).describeLogDirs},
 		{Key: 37, Min: 0, Max: 3, Handle: (*Broker).createPartitions},
 		{Key: 42, Min: 0, Max: 3, Handle: (*Broker).deleteGroups},
+		{Key: 43, Min: 0, Max: 2, Handle: (*Broker).electLeaders},
 		{Key: 44, Min: 0, Max: 1, Handle: (*Broker).incrementalAlterConfigs},
+		{Key: 45, Min: 0, Max: 1, Handle: (*Broker).alterPartitionReassignments},
+		{Key: 46, Min: 0, Max: 0, Handle: (*Broker).listPartitionReassignments},
 		{Key: 47, Min: 0, Max: 0, Handle: (*Broker).offsetDelete},
+		{Key: 57, Min: 0, Max: 2, Handle: (*Broker).updateFeatures},
 		{Key: 60, Min: 0, Max: 2, Handle: (*Broker).describeCluster},
 		{Key: 61, Min: 0, Max: 0, Handle: (*Broker).describeProducers},
+		{Key: 64, Min: 0, Max: 0, Handle: (*Broker).unregisterBroker},
 		{Key: 74, Min: 0, Max: 1, Handle: (*Broker).listConfigResources},
 		{Key: 75, Min: 0, Max: 0, Handle: (*Broker).describeTopicPartitions},
 	}

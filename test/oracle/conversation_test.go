@@ -44,6 +44,7 @@ func conversations() []conversation {
 	return slices.Concat(
 		aboutConnections(), aboutMetadata(), aboutTopics(), aboutConfigs(), aboutLoggers(), aboutProduce(), aboutBadBatches(), aboutIdempotence(),
 		aboutMessageSets(), aboutFetch(), aboutOffsets(), aboutGroups(), aboutCommittedOffsets(),
+		aboutTheCluster(),
 	)
 }
 
