@@ -114,7 +114,7 @@ func factorAfter(p *meta.Partition) int { return len(without(p.Replicas, p.Remov
 func cancelReassignment(c *partitionChange, name string, unclean bool) error {
 	p := c.partition
 	if !reassigning(p) {
-		return refuse(kerr.NoReassignmentInProgress, "No partition reassignment is in progress.")
+		return refuseBare(kerr.NoReassignmentInProgress)
 	}
 	c.replicas, c.isr = without(p.Replicas, p.Adding...), without(p.ISR, p.Adding...)
 	if len(c.replicas) == 0 {

@@ -42,21 +42,20 @@ func (d *decision) updateFeatures(request *kmsg.UpdateFeaturesRequest) *kmsg.Upd
 	if request.Version <= 1 {
 		for i := range request.FeatureUpdates {
 			result := kmsg.NewUpdateFeaturesResponseResult()
-			result.Feature = request.FeatureUpdates[i].Feature
+			none := "NONE" // as Kafka words it that there is no error
+			result.Feature, result.ErrorMessage = request.FeatureUpdates[i].Feature, &none
 			response.Results = append(response.Results, result)
 		}
 	}
 	return response
 }
 
+// upgradeType passes over v0's word that a downgrade is allowed, as Kafka does.
 func upgradeType(u *kmsg.UpdateFeaturesRequestFeatureUpdate, version int16) int8 {
-	switch {
-	case version >= 1:
-		return u.UpgradeType
-	case u.AllowDowngrade:
-		return safeDowngrade
+	if version == 0 {
+		return upgrade
 	}
-	return upgrade
+	return u.UpgradeType
 }
 
 func (d *decision) updateFeature(u *kmsg.UpdateFeaturesRequestFeatureUpdate, kind int8, levels map[string]int16) error {
