@@ -19,6 +19,7 @@ type applier struct {
 	index, term uint64 // of the last applied entry
 	bytes       int64  // applied since the last snapshot
 	building    bool
+	wanted      bool // another snapshot, as soon as this one is built
 	timer       *time.Timer
 	quiet       *time.Timer // until nothing was applied for QuietAfter
 }
@@ -89,7 +90,11 @@ func (a *applier) handle(t applyTask) error {
 
 func named(s *raftpb.Snapshot) Snapshot {
 	m := s.GetMetadata()
-	return Snapshot{Index: m.GetIndex(), Term: m.GetTerm(), Data: s.GetData()}
+	data, err := SnapshotData(s)
+	if err != nil {
+		panic(fmt.Sprintf("quorum: snapshot at %d: %v", m.GetIndex(), err)) // it was parsed as it came
+	}
+	return Snapshot{Index: m.GetIndex(), Term: m.GetTerm(), Data: data}
 }
 
 func (a *applier) apply(entries []*raftpb.Entry) error {
@@ -114,8 +119,10 @@ func (a *applier) apply(entries []*raftpb.Entry) error {
 // snapshotIfDue captures the state and lets another goroutine write it.
 func (a *applier) snapshotIfDue(due bool) {
 	if !due || a.building || a.bytes == 0 {
+		a.wanted = a.wanted || due && a.building
 		return
 	}
+	a.wanted = false
 	index, term := a.index, a.term
 	build := a.n.o.Snapshot(index, term)
 	if build == nil {
@@ -151,7 +158,7 @@ func (a *applier) keep(b *built) {
 		snapshot := newSnapshot(b.index, b.term, d.membersAt(b.index), b.data)
 		d.n.appends.queue.put(appendTask{snapshot: snapshot, cut: cut})
 	})
-	a.snapshotIfDue(a.bytes >= a.n.o.SnapshotBytes)
+	a.snapshotIfDue(a.wanted || a.bytes >= a.n.o.SnapshotBytes)
 }
 
 // snapshotWhenQuiet lets a burst of entries end in a snapshot: until then they are in memory, and are read again at a start.

@@ -15,7 +15,7 @@ import (
 type driver struct {
 	n       *Node
 	raft    *raft.RawNode
-	members *raftpb.ConfState
+	members Members
 	// changes are the memberships since the snapshot, for the next snapshot to know the one at its index.
 	changes []membership
 	leads   uint64 // the term in which the applier was told that we lead, 0 for none
@@ -27,14 +27,15 @@ type driver struct {
 
 type membership struct {
 	index   uint64
-	members *raftpb.ConfState
+	members Members
 }
 
 func (d *driver) start() error {
-	m := d.n.storage.metadata()
-	d.members = m.GetConfState()
-	d.changes = []membership{{m.GetIndex(), d.members}}
-	var err error
+	snapshot, err := d.n.storage.Snapshot()
+	if err != nil {
+		return err
+	}
+	d.setMembers(snapshot)
 	d.raft, err = raft.NewRawNode(&raft.Config{
 		ID:                        d.n.id,
 		ElectionTick:              electionTicks,
@@ -166,6 +167,18 @@ func (d *driver) handOver() {
 	}
 }
 
+func (d *driver) progress() map[uint64]Progress {
+	status := d.raft.Status()
+	if status.RaftState != raft.StateLeader {
+		return nil
+	}
+	known := make(map[uint64]Progress, len(status.Progress))
+	for id, p := range status.Progress {
+		known[id] = Progress{Match: p.Match, Active: p.RecentActive || id == d.n.id}
+	}
+	return known
+}
+
 // standWithin is the number of ticks among which the one is drawn.
 const standWithin = 3
 
@@ -209,8 +222,11 @@ func (d *driver) handle(ready raft.Ready) {
 			d.takeMembers(m.GetSnapshot())
 			d.n.appends.queue.put(appendTask{message: m})
 		case raft.LocalApplyThread:
-			d.applyMemberships(m.GetEntries())
+			added := d.applyMemberships(m.GetEntries())
 			d.n.applies.queue.put(applyTask{message: m, leads: d.leadsAfter(m.GetEntries())})
+			if added {
+				d.n.applies.queue.put(applyTask{due: true}) // who comes begins with a snapshot that knows it
+			}
 		default:
 			remote = append(remote, m)
 		}
@@ -246,8 +262,8 @@ func (d *driver) leadsAfter(entries []*raftpb.Entry) uint64 {
 }
 
 // applyMemberships lets the library use committed changes of membership. It needs no word of the owner's state, so it
-// need not wait for its turn there.
-func (d *driver) applyMemberships(entries []*raftpb.Entry) {
+// need not wait for its turn there. It says whether somebody was added.
+func (d *driver) applyMemberships(entries []*raftpb.Entry) (added bool) {
 	for _, e := range entries {
 		var change raftpb.ConfChangeI
 		switch e.GetType() {
@@ -258,9 +274,28 @@ func (d *driver) applyMemberships(entries []*raftpb.Entry) {
 		default:
 			continue
 		}
-		d.members = d.raft.ApplyConfChange(change)
+		before := d.members
+		d.members = before.after(d.raft.ApplyConfChange(change), d.contexts(change))
 		d.changes = append(d.changes, membership{e.GetIndex(), d.members})
+		if d.members.adds(before) {
+			d.n.storage.memberAdded(e.GetIndex())
+			added = true
+		}
 	}
+	return added
+}
+
+// contexts are those that a change brings.
+func (d *driver) contexts(change raftpb.ConfChangeI) map[uint64][]byte {
+	context := change.AsV2().GetContext()
+	if len(context) == 0 {
+		return nil
+	}
+	contexts, _, err := parseContexts(context)
+	if err != nil {
+		d.n.o.Logger.Error("what a committed change of members says of them is passed over", "err", err)
+	}
+	return contexts
 }
 
 // takeMembers notes the membership that a leader's snapshot brings; the library has switched to it already.
@@ -268,9 +303,12 @@ func (d *driver) takeMembers(s *raftpb.Snapshot) {
 	if raft.IsEmptySnap(s) {
 		return
 	}
-	m := s.GetMetadata()
-	d.members = m.GetConfState()
-	d.changes = []membership{{m.GetIndex(), d.members}}
+	d.setMembers(s)
+}
+
+func (d *driver) setMembers(s *raftpb.Snapshot) {
+	d.members = membersOf(s)
+	d.changes = []membership{{s.GetMetadata().GetIndex(), d.members}}
 }
 
 func decodeChange[M interface {
@@ -284,7 +322,7 @@ func decodeChange[M interface {
 }
 
 // membersAt gives the membership at index, and forgets older ones.
-func (d *driver) membersAt(index uint64) *raftpb.ConfState {
+func (d *driver) membersAt(index uint64) Members {
 	for len(d.changes) > 1 && d.changes[1].index <= index {
 		d.changes = d.changes[1:]
 	}

@@ -62,7 +62,7 @@ type Status struct {
 	ID, Leader, Term uint64
 	Leads            bool
 	Commit           uint64
-	Members          *raftpb.ConfState
+	Members          Members
 }
 
 // Open reads the log and restores the owner's state from its snapshot. Nothing else happens before Start.
@@ -113,17 +113,17 @@ func (n *Node) Start() {
 	n.running.Go(n.applies.run)
 }
 
-// Born says whether there is a log in dir, so that Open would ask for no Bootstrap, and who its voters are as of its newest
-// snapshot.
-func Born(fs vfs.FS, dir string, directoryID [16]byte) (voters []uint64, born bool, err error) {
+// Born says whether there is a log in dir, so that Open would ask for no Bootstrap, and who its members are as of its newest
+// snapshot: none, where it waits for a leader to add it.
+func Born(fs vfs.FS, dir string, directoryID [16]byte) (members Members, born bool, err error) {
 	if _, err := fs.Stat(dir); errors.Is(err, iofs.ErrNotExist) {
-		return nil, false, nil
+		return Members{}, false, nil
 	}
 	snapshot, err := readSnapshot(fs, dir, RaftID(directoryID))
 	if err != nil || snapshot == nil {
-		return nil, false, err
+		return Members{}, false, err
 	}
-	return snapshot.GetMetadata().GetConfState().GetVoters(), true, nil
+	return membersOf(snapshot), true, nil
 }
 
 // openLog reads what there is, or begins it.
@@ -181,17 +181,24 @@ func bootstrap(o Options, id uint64) (*raftpb.Snapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bootstrap: %w", err)
 	}
-	voters := b.Voters
-	if len(voters) == 0 {
-		voters = []uint64{id}
-	}
-	// The library wants a log that begins behind a snapshot, with its members: index 1 stands for their first agreement.
-	const firstIndex = 1
-	snapshot := newSnapshot(firstIndex, max(b.Term, 1), &raftpb.ConfState{Voters: voters}, b.Data)
+	snapshot := firstSnapshot(b, id)
 	if err := writeSnapshot(o.FS, o.Dir, id, snapshot); err != nil {
 		return nil, err
 	}
 	return snapshot, nil
+}
+
+// firstSnapshot is what a log begins with. The library wants members to begin behind a snapshot that knows them: index 1 stands
+// for their first agreement. Who joins others has nothing yet.
+func firstSnapshot(b Bootstrap, id uint64) *raftpb.Snapshot {
+	if b.Joins {
+		return newSnapshot(0, 0, Members{ConfState: &raftpb.ConfState{}}, nil)
+	}
+	voters := b.Voters
+	if len(voters) == 0 {
+		voters = []uint64{id}
+	}
+	return newSnapshot(1, max(b.Term, 1), Members{ConfState: &raftpb.ConfState{Voters: voters}, Contexts: b.Contexts}, b.Data)
 }
 
 // Propose queues a payload to be appended, committed and applied, in the order of the calls, by this node as the leader of
@@ -222,9 +229,21 @@ func (n *Node) Propose(term uint64, payload []byte) error {
 func (n *Node) Step(messages ...*raftpb.Message) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	room := max(0, maxInbox-len(n.inbox))
-	n.inbox = append(n.inbox, messages[:min(room, len(messages))]...)
+	for _, m := range messages {
+		if len(n.inbox) < maxInbox && wellFormed(m) {
+			n.inbox = append(n.inbox, m)
+		}
+	}
 	n.signal()
+}
+
+// wellFormed is about what the library does not look into.
+func wellFormed(m *raftpb.Message) bool {
+	if m.GetType() != raftpb.MsgSnap {
+		return true
+	}
+	_, err := SnapshotData(m.GetSnapshot())
+	return err == nil
 }
 
 // ReportUnreachable tells that messages to a member were lost. A snapshot may have been among them, and the library sends
@@ -269,7 +288,8 @@ func (n *Node) ReportSnapshot(id uint64, sent bool) {
 	n.call(func(d *driver) { d.raft.ReportSnapshot(id, status) })
 }
 
-// ChangeMembers proposes a change of membership. Status shows it once it is committed.
+// ChangeMembers proposes a change of membership (NewChange). Status shows it once it is committed, which it never is if another one
+// was under way, or if this node did not lead.
 func (n *Node) ChangeMembers(change *raftpb.ConfChangeV2) error {
 	result := make(chan error, 1)
 	n.call(func(d *driver) { result <- d.raft.ProposeConfChange(change) })
@@ -281,6 +301,24 @@ func (n *Node) ChangeMembers(change *raftpb.ConfChangeV2) error {
 		return nil
 	case <-n.stop:
 		return ErrClosed
+	}
+}
+
+// Progress is what a leader knows of a member.
+type Progress struct {
+	Match  uint64 // the last entry that it is known to have
+	Active bool   // it was heard of within an election timeout
+}
+
+// Progress is what this node knows of each member while it leads, nil while it does not.
+func (n *Node) Progress() map[uint64]Progress {
+	result := make(chan map[uint64]Progress, 1)
+	n.call(func(d *driver) { result <- d.progress() })
+	select {
+	case p := <-result:
+		return p
+	case <-n.stop:
+		return nil
 	}
 }
 

@@ -78,7 +78,9 @@ func (c *cluster) start(i int, disk *vfs.Mem) *member {
 	m := &member{id: quorum.RaftID(directory(i)), owner: newOwner(), disk: disk}
 	options := m.owner.options(disk, cutDir)
 	options.DirectoryID, options.Transport = directory(i), endpoint{c, m.id}
-	options.Bootstrap = func() (quorum.Bootstrap, error) { return quorum.Bootstrap{Voters: voters()}, nil }
+	options.Bootstrap = func() (quorum.Bootstrap, error) {
+		return quorum.Bootstrap{Voters: voters(), Contexts: map[uint64][]byte{m.id: nil}, Joins: i > len(voters())}, nil
+	}
 	if c.options != nil {
 		c.options(&options)
 	}

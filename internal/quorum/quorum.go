@@ -77,6 +77,11 @@ type Bootstrap struct {
 	Data []byte // of the snapshot that the log begins with
 	// Voters are the Raft ids of the first voters. Nil: this node alone.
 	Voters []uint64
+	// Contexts are what the owner keeps about the first voters, by Raft id.
+	Contexts map[uint64][]byte
+	// Joins has the log begin with nothing, and with no members: the node is no member until a leader adds it, and begins with
+	// the snapshot that this one sends.
+	Joins bool
 }
 
 // Transport sends messages to other members.

@@ -17,11 +17,13 @@ import (
 // A snapshot file holds what Raft must know of a snapshot, and the owner's bytes (docs/format/raft-log.md):
 //
 //	magic u32 | version u32 | raft id u64 | index u64 | term u64 | auto leave u8 | 4 x (count u32, ids u64...) |
-//	length u32, data | crc32c u32 of all before
+//	length u32, contexts of members and the owner's data | crc32c u32 of all before
 const (
 	snapshotSuffix  = ".raftsnapshot"
 	snapshotMagic   = 0x42525331 // "BRS1"
-	snapshotVersion = 1
+	snapshotVersion = 2
+	// versionWithoutContexts has the owner's bytes alone as data.
+	versionWithoutContexts = 1
 	// MaxSnapshotData bounds the owner's bytes in a snapshot: they name a state, they are not one.
 	MaxSnapshotData = 16 << 20
 	// maxMembers bounds each list of members.
@@ -64,7 +66,8 @@ func parseSnapshot(b []byte) (raftID uint64, s *raftpb.Snapshot, err error) {
 	if magic := r.uint32(); magic != snapshotMagic {
 		return 0, nil, errors.New("not a snapshot")
 	}
-	if version := r.uint32(); r.bad || version != snapshotVersion {
+	version := r.uint32()
+	if r.bad || version != snapshotVersion && version != versionWithoutContexts {
 		return 0, nil, fmt.Errorf("snapshot version %d, this program knows %d", version, snapshotVersion)
 	}
 	raftID = r.uint64()
@@ -79,11 +82,20 @@ func parseSnapshot(b []byte) (raftID uint64, s *raftpb.Snapshot, err error) {
 	if got := r.uint32(); r.bad || got != sum || len(r.b) != 0 {
 		return 0, nil, errors.New("bad checksum or length")
 	}
-	return raftID, newSnapshot(index, term, cs, data), nil
+	members := Members{ConfState: cs}
+	if version != versionWithoutContexts {
+		if members.Contexts, data, err = parseContexts(data); err != nil {
+			return 0, nil, err
+		}
+	}
+	return raftID, newSnapshot(index, term, members, data), nil
 }
 
-func newSnapshot(index, term uint64, cs *raftpb.ConfState, data []byte) *raftpb.Snapshot {
-	return &raftpb.Snapshot{Data: data, Metadata: &raftpb.SnapshotMetadata{Index: &index, Term: &term, ConfState: cs}}
+func newSnapshot(index, term uint64, members Members, data []byte) *raftpb.Snapshot {
+	return &raftpb.Snapshot{
+		Data:     append(appendContexts(nil, members.Contexts), data...),
+		Metadata: &raftpb.SnapshotMetadata{Index: &index, Term: &term, ConfState: members.ConfState},
+	}
 }
 
 // readSnapshot gives the newest snapshot in dir, nil if there is none. The log before it has been cut, so when it is

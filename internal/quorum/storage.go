@@ -13,6 +13,8 @@ type storage struct {
 	mu        sync.Mutex // guards what follows
 	hardState *raftpb.HardState
 	snapshot  *raftpb.Snapshot
+	// added is the index at which a member came last: a snapshot that does not know it is of no use to it.
+	added uint64
 	// cutIndex and cutTerm are those of the entry before entries[0].
 	cutIndex, cutTerm uint64
 	entries           []*raftpb.Entry
@@ -89,7 +91,17 @@ func (s *storage) FirstIndex() (uint64, error) {
 func (s *storage) Snapshot() (*raftpb.Snapshot, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.snapshot.GetMetadata().GetIndex() < s.added {
+		return nil, raft.ErrSnapshotTemporarilyUnavailable
+	}
 	return s.snapshot, nil
+}
+
+// memberAdded keeps snapshots from before index from being sent.
+func (s *storage) memberAdded(index uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.added = index
 }
 
 // append takes entries that are durable. They replace those from the first one's index on.
