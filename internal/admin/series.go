@@ -23,6 +23,9 @@ type Broker struct {
 // writeSeries writes the series that there may be tens of thousands of: one a topic, partition and group. They are
 // written straight from the broker's own counters, as a registry would hold each a second time.
 func writeSeries(out io.Writer, b Broker) {
+	if b.Replicas == nil { // a controller alone
+		return
+	}
 	w := &seriesWriter{w: bufio.NewWriterSize(out, 64<<10)}
 	topics := collectTopics(b.Replicas)
 	writeTopics(w, topics)

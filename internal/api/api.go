@@ -149,7 +149,7 @@ type Broker struct {
 	// FetchMaxBytes is fetch.max.bytes.
 	FetchMaxBytes int32
 	// ServesFollowers says that other brokers may fetch from here.
-	ServesFollowers bool
+	ServesFollowers func() bool
 	FetchSessions   *FetchSessions
 
 	Groups *coordinator.Coordinator

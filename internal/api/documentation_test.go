@@ -60,7 +60,7 @@ What is not in the table is not served yet, and not advertised:
 - **Security:** SASLHandshake, SASLAuthenticate; DescribeUserSCRAMCredentials, AlterUserSCRAMCredentials; DescribeACLs, CreateACLs, DeleteACLs;
   CreateDelegationToken, RenewDelegationToken, ExpireDelegationToken, DescribeDelegationToken.
 - **Quotas:** DescribeClientQuotas, AlterClientQuotas.
-- **Several controllers:** DescribeQuorum, AddRaftVoter, RemoveRaftVoter, UnregisterController.
+- **Several controllers:** UnregisterController, UpdateRaftVoter (our nodes say it in words of their own); Vote and the like, which are Raft's here.
 - **Several directories:** AlterReplicaLogDirs.
 - **Client telemetry** (KIP-714): GetTelemetrySubscriptions, PushTelemetry.
 `)

@@ -51,6 +51,9 @@ var placesOfCodes = map[string]string{
 	"ListPartitionReassignments": "top",
 	"UpdateFeatures":             "top Results",
 	"UnregisterBroker":           "top",
+	"DescribeQuorum":             "top Topics.Partitions",
+	"AddRaftVoter":               "top",
+	"RemoveRaftVoter":            "top",
 }
 
 func TestErrorCodesAreCountedWhereKafkaCountsThem(t *testing.T) {

@@ -24,7 +24,7 @@ import (
 func (b *Broker) fetch(r *Request) Result {
 	req := r.Body.(*kmsg.FetchRequest)
 	f := &fetching{broker: b, request: r, req: req, level: fetchLevel(req)}
-	if id := fetchReplica(req); id >= 0 && !b.ServesFollowers {
+	if id := fetchReplica(req); id >= 0 && !b.ServesFollowers() {
 		f.stranger = fmt.Errorf("replica %d: %w", id, kerr.NotLeaderForPartition)
 	} else if id < -1 && req.Version >= 12 && req.Version <= 14 {
 		return Result{Close: fmt.Errorf("fetch by replica %d", id)}

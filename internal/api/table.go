@@ -15,11 +15,19 @@ func ControllerTable() []Row {
 		{Key: 44, Min: 0, Max: 1, Handle: (*Broker).incrementalAlterConfigs},
 		{Key: 45, Min: 0, Max: 1, Handle: (*Broker).alterPartitionReassignments},
 		{Key: 46, Min: 0, Max: 0, Handle: (*Broker).listPartitionReassignments},
+		{Key: 55, Min: 0, Max: 2, Handle: (*Broker).describeQuorum},
 		{Key: 57, Min: 0, Max: 2, Handle: (*Broker).updateFeatures},
 		{Key: 58, Min: 0, Max: 0, Handle: (*Broker).envelope},
 		{Key: 60, Min: 0, Max: 2, Handle: (*Broker).describeControllers},
 		{Key: 64, Min: 0, Max: 0, Handle: (*Broker).unregisterBroker},
+		{Key: 80, Min: 0, Max: 1, Handle: (*Broker).addRaftVoter},
+		{Key: 81, Min: 0, Max: 0, Handle: (*Broker).removeRaftVoter},
 	}
+}
+
+// DoorForNodes is what the listeners for clients serve, unadvertised, on a controller that has no listener of its own.
+func DoorForNodes() Row {
+	return Row{Key: 58, Min: 0, Max: 0, Handle: (*Broker).envelope, Hidden: true}
 }
 
 // Table is every request that is served, by key. ApiVersions advertises exactly these rows. Each Max is Kafka 4.4's
@@ -56,11 +64,14 @@ func Table() []Row {
 		{Key: 45, Min: 0, Max: 1, Handle: (*Broker).alterPartitionReassignments},
 		{Key: 46, Min: 0, Max: 0, Handle: (*Broker).listPartitionReassignments},
 		{Key: 47, Min: 0, Max: 0, Handle: (*Broker).offsetDelete},
+		{Key: 55, Min: 0, Max: 2, Handle: (*Broker).describeQuorum},
 		{Key: 57, Min: 0, Max: 2, Handle: (*Broker).updateFeatures},
 		{Key: 60, Min: 0, Max: 2, Handle: (*Broker).describeCluster},
 		{Key: 61, Min: 0, Max: 0, Handle: (*Broker).describeProducers},
 		{Key: 64, Min: 0, Max: 0, Handle: (*Broker).unregisterBroker},
 		{Key: 74, Min: 0, Max: 1, Handle: (*Broker).listConfigResources},
 		{Key: 75, Min: 0, Max: 0, Handle: (*Broker).describeTopicPartitions},
+		{Key: 80, Min: 0, Max: 1, Handle: (*Broker).addRaftVoter},
+		{Key: 81, Min: 0, Max: 0, Handle: (*Broker).removeRaftVoter},
 	}
 }

@@ -35,11 +35,17 @@ func (v *Values) checkNode() error {
 	if id := brokerIDKey.Of(v); id >= 0 && id != NodeID.Of(v) {
 		return fmt.Errorf("broker.id=%d and node.id=%d differ; set node.id alone", id, NodeID.Of(v))
 	}
-	if !v.HasRole("broker") {
-		return errors.New("process.roles=controller: a controller without a broker is not served yet; use process.roles=broker,controller")
-	}
-	if !v.HasRole("controller") {
-		return errors.New("process.roles=broker: a broker without a controller is not served yet; use process.roles=broker,controller")
+	switch {
+	case !v.HasRole("controller") && len(v.Voters()) == 0 && len(v.BootstrapServers()) == 0:
+		return errors.New("process.roles=broker: where are the controllers? Name some in controller.quorum.bootstrap.servers, or use process.roles=broker,controller")
+	case !v.HasRole("controller") && len(v.ControllerListeners()) > 0:
+		return fmt.Errorf("process.roles=broker: listeners names %s, which is the controller's; a broker without a controller does not listen there",
+			listenerNames(v.ControllerListeners()))
+	case !v.HasRole("broker") && len(v.ControllerListeners()) == 0:
+		return errors.New("process.roles=controller: name the controller's listener in controller.listener.names, and its address in listeners")
+	case !v.HasRole("broker") && len(v.Listeners()) > 0:
+		return fmt.Errorf("process.roles=controller: listeners names %s, which is for brokers; a controller listens at those of controller.listener.names only",
+			listenerNames(v.Listeners()))
 	}
 	return nil
 }
@@ -47,6 +53,9 @@ func (v *Values) checkNode() error {
 // checkQuorum refuses a node that is none of the controllers that it names, and one that the others could not reach.
 func (v *Values) checkQuorum() error {
 	voters := v.Voters()
+	if !v.HasRole("controller") {
+		return nil
+	}
 	if len(voters) > 0 && !slices.ContainsFunc(voters, func(other Voter) bool { return other.ID == NodeID.Of(v) }) {
 		return fmt.Errorf("controller.quorum.voters names nodes %s, but this is node.id=%d", voterIDs(voters), NodeID.Of(v))
 	}
@@ -73,6 +82,9 @@ func (v *Values) checkListeners() error {
 			return fmt.Errorf("listener %s speaks SSL: %s; give it PLAINTEXT or remove it", l, noTLS)
 		}
 		return fmt.Errorf("listener %s speaks %s: %s; give it PLAINTEXT or remove it", l, l.Protocol, noAuthentication)
+	}
+	if !v.HasRole("broker") {
+		return nil
 	}
 	if len(v.network.brokers) == 0 {
 		return errors.New("listeners names no address for clients; perhaps all are in controller.listener.names?")

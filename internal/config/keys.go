@@ -9,6 +9,7 @@ var (
 	controllerListenersKey                    = broker[[]string]("controller.listener.names")
 	votersKey                                 = broker[[]string]("controller.quorum.voters")
 	bootstrapServersKey                       = broker[[]string]("controller.quorum.bootstrap.servers")
+	ControllerQuorumAutoJoinEnable            = broker[bool]("controller.quorum.auto.join.enable")
 	ControllerQuorumElectionTimeoutMs         = broker[int32]("controller.quorum.election.timeout.ms")
 	BrokerHeartbeatIntervalMs                 = broker[int32]("broker.heartbeat.interval.ms")
 	BrokerSessionTimeoutMs                    = broker[int32]("broker.session.timeout.ms")

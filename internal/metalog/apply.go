@@ -30,6 +30,7 @@ func (l *Log) Restore(data []byte) error {
 		return fmt.Errorf("metadata log: %w", err)
 	}
 	l.end, l.timestampMs, l.unwritten = r.Position, r.timestampMs, nil
+	l.recent, l.nextRecent = nil, 0
 	l.readEpochs(r.Position)
 	if err := l.seek(r.Offset); err != nil {
 		return fmt.Errorf("metadata log %s: %w", l.o.Dir, err)
@@ -137,6 +138,9 @@ func (l *Log) Apply(term uint64, payload []byte) (Batch, error) {
 		l.at += int64(len(payload))
 	} else if err := l.append(payload); err != nil {
 		return Batch{}, err
+	}
+	if len(l.unwritten) == 0 {
+		l.remember(h.BaseOffset, l.at-int64(len(payload)))
 	}
 	l.noteEpoch(h.LeaderEpoch, h.BaseOffset)
 	l.end, l.timestampMs = b.End, h.MaxTimestamp

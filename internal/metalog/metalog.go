@@ -82,8 +82,10 @@ type Log struct {
 	file        vfs.File // of the active segment, nil before Restore
 	at          int64    // where in it the next batch goes
 	end         Position
-	timestampMs int64  // of the last batch
-	unwritten   []byte // batches before end that wait for space; they belong at the position at
+	timestampMs int64   // of the last batch
+	unwritten   []byte  // batches before end that wait for space; they belong at the position at
+	recent      []place // of the last batches that were applied: a ring, once it is full
+	nextRecent  int
 	epochs      []epochStart
 	checkpoints []checkpointFile // by rising offset
 	complained  time.Time        // when the full disk was last logged

@@ -167,7 +167,8 @@ func (n *Node) interBrokerAddress(id int32) (string, bool) {
 	}
 	name := n.live.values().InterBrokerListener()
 	for _, l := range b.Listeners {
-		if l.Name == name {
+		// A node without a broker's role need not know what brokers call their listener.
+		if l.Name == name || !n.isBroker() {
 			return net.JoinHostPort(l.Host, strconv.Itoa(int(l.Port))), true
 		}
 	}
@@ -176,6 +177,9 @@ func (n *Node) interBrokerAddress(id int32) (string, bool) {
 
 // openBroker builds what serves requests, and binds the listeners: what they are bound to is registered.
 func (n *Node) openBroker(ctx context.Context) error {
+	if !n.isBroker() {
+		return nil
+	}
 	v := n.live.values()
 	n.registration = newRegistration(n)
 	n.assignments = newAssignments(n)
@@ -199,7 +203,7 @@ func (n *Node) openBroker(ctx context.Context) error {
 		Replicas:        n.replicas,
 		ProducerIDs:     &api.ProducerIDs{Controller: n.controller, NodeID: n.nodeID, Epoch: n.registration.epoch.Load},
 		FetchMaxBytes:   config.FetchMaxBytes.Of(v),
-		ServesFollowers: !n.ensemble.alone(),
+		ServesFollowers: func() bool { return !n.isSoleBroker(n.publisher.current()) },
 		FetchSessions:   api.NewFetchSessions(int(config.MaxIncrementalFetchSessionCacheSlots.Of(v))),
 		Groups:          n.groups,
 		CanListen:       n.canListen,
@@ -228,10 +232,26 @@ func (n *Node) openAdmin(context.Context) error {
 	return err
 }
 
-// ready says why this node does not serve clients.
+// isSoleBroker says that there is no other broker in the cluster: there is nobody to lead instead of this one, or to follow it.
+func (n *Node) isSoleBroker(image *meta.Image) bool {
+	for b := range image.Brokers() {
+		if b.ID != n.nodeID {
+			return false
+		}
+	}
+	return n.isBroker()
+}
+
+// ready says why this node does not serve clients, or, where it is a controller alone, takes no part in the quorum.
 func (n *Node) ready() error {
 	if !n.serving.Load() {
 		return errNotServing
+	}
+	if !n.isBroker() {
+		if n.metadata.member().Status().Leader == 0 {
+			return errNoLeader
+		}
+		return nil
 	}
 	image := n.publisher.current()
 	b, ok := image.Broker(n.nodeID)
@@ -256,4 +276,5 @@ func (n *Node) inSync(image *meta.Image) error {
 var (
 	errNotServing = errors.New("starting or stopping")
 	errFenced     = errors.New("fenced by the controller")
+	errNoLeader   = errors.New("no controller leads the quorum")
 )

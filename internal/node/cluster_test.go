@@ -108,35 +108,6 @@ func TestThreeEmptyNodesBecomeOneClusterThatEveryNodeTakesTopicsFor(t *testing.T
 	}
 }
 
-func TestANodeThatLostItsDiskNeitherVotesNorBeginsAQuorum(t *testing.T) {
-	e := newEnsemble(t, nil)
-	e.start(0, 1, 2)
-	e.stop(0) // the one that begins quorums
-	e.disks[0] = vfs.NewMem()
-	_, err := launch(e.disks[0], e.settings(0))
-	if err == nil || !strings.Contains(err.Error(), "none of its voters") {
-		t.Fatalf("with an empty disk: %v", err)
-	}
-	e.create(1, "still-there", 1, 2)
-}
-
-func TestNodesDoNotBeginAQuorumBesideOneThatIsThere(t *testing.T) {
-	e := newEnsemble(t, nil)
-	other := mustLaunch(t, e.disks[2], map[string]string{"node.id": "3"})
-	other.mustStop(t)
-	// It is a whole cluster already, of which the others are no voters.
-	e.start(2)
-	for i := range 2 {
-		p, err := launch(e.disks[i], e.settings(i))
-		if err == nil {
-			err = p.stop()
-		}
-		if err == nil || !strings.Contains(err.Error(), "none of its voters") {
-			t.Errorf("node %d: %v", i+1, err)
-		}
-	}
-}
-
 func TestAMemberThatWasAwayForLongGoesOnFromTheLeadersCheckpoint(t *testing.T) {
 	e := newEnsemble(t, map[string]string{"metadata.log.max.record.bytes.between.snapshots": "1000"})
 	e.start(0, 1, 2)

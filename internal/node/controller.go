@@ -67,6 +67,9 @@ func (c *activeController) ask(ctx context.Context, req kmsg.Request, principal 
 	if c.runtime.Load() == nil && !c.node.ensemble.alone() {
 		return c.node.ensemble.forward(ctx, req, principal)
 	}
+	if isQuorums(req) {
+		return c.node.ensemble.decide(ctx, req)
+	}
 	answer, err := c.here(ctx, req, c.node.nodeID)
 	if err == nil {
 		// The caller's next look at the image shows what was decided.
@@ -82,6 +85,9 @@ const anyBroker = -1
 func (c *activeController) forwarded(ctx context.Context, req kmsg.Request, _ string) (kmsg.Response, error) {
 	if beat, ok := req.(*kmsg.BrokerHeartbeatRequest); ok {
 		c.watch(ctx, beat.BrokerID, beat.BrokerEpoch)
+	}
+	if isQuorums(req) {
+		return c.node.ensemble.decide(ctx, req)
 	}
 	if !controller.Handles(req.Key()) {
 		return nil, fmt.Errorf("api key %d is not the controller's: %w", req.Key(), kerr.InvalidRequest)
@@ -164,13 +170,13 @@ func (c *activeController) lead(term uint64) error {
 	return err
 }
 
-// timer fences brokers that were silent for too long. A node that is alone is its own only broker: it would fence itself for having
-// been stopped for a while.
+// timer fences brokers that were silent for too long. The only broker, which is this node, would fence itself for having been stopped
+// for a while.
 func (c *activeController) timer() func(controller.State, time.Time) (machine.Decision[controller.State, decisionRecords], time.Time) {
-	if c.node.ensemble.alone() {
-		return nil
-	}
 	return func(s controller.State, now time.Time) (machine.Decision[controller.State, decisionRecords], time.Time) {
+		if c.node.isSoleBroker(s.Image) {
+			return machine.Decision[controller.State, decisionRecords]{State: s}, time.Time{}
+		}
 		d, next := controller.Tick(s, c.env(now))
 		if d.Response != nil {
 			panic("node: a tick has an answer")

@@ -5,8 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
-	"strconv"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -16,115 +15,38 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/barnabas-mq/barnabas/internal/client"
+	"github.com/barnabas-mq/barnabas/internal/members"
 	"github.com/barnabas-mq/barnabas/internal/meta"
 	"github.com/barnabas-mq/barnabas/internal/peer"
 	"github.com/barnabas-mq/barnabas/internal/quorum"
 )
 
 // ensemble is the other controllers as this node knows them: who they are, and the ways to them. It brings Raft's messages to
-// them, and takes theirs. A node that is alone has none.
+// them, and takes theirs.
 type ensemble struct {
-	node   *Node
-	others []*other // in the order in which they are configured; settled before this node takes part
+	node *Node
+	self uint64 // this node's raft id
+	// changing holds a token while this node changes the members of the quorum, and lost one when the leader that was told of is none.
+	changing, lost chan struct{}
 
-	// clusterID and voters are set at birth, or known at the start; born comes after them.
-	mu        sync.Mutex
+	mu        sync.Mutex // guards what follows up to the blank line
 	clusterID string
-	voters    []uint64
-	born      bool
+	// listed says that this node is one of the controllers that are configured, the others of which are configured.
+	listed     bool
+	configured []string
+	others     []*other // those that are configured, and then other members; a new slice with each change
+	members    quorum.Members
+	contacts   []peer.Contact // the members as another one knows them, while this node is none
+	born       bool           // members are those of a raft log
 	// installing is the index of the snapshot whose checkpoint is being fetched, 0 for none.
 	installing uint64
+	life       context.Context //nolint:containedctx // From start to close.
 
-	life    context.Context //nolint:containedctx // From start to close; guarded by mu.
-	stop    context.CancelFunc
-	running sync.WaitGroup
-}
-
-// other is one of the other controllers.
-type other struct {
-	address string
-	hello   atomic.Pointer[peer.Hello] // what it last said of itself; nil before it ever has
-	control *client.Peer               // for requests that wait for a commit
-	beats   *client.Peer               // for heartbeats, which wait behind nothing else
-	outbox  outbox
-}
-
-// newEnsemble makes the ways to the others. Nothing is dialled yet.
-func newEnsemble(n *Node) *ensemble {
-	e := &ensemble{node: n}
-	for _, address := range n.otherControllers() {
-		o := &other{address: address}
-		at := func() (string, bool) { return address, true }
-		options := client.Options{ClientID: nodeName(n.nodeID), Version: "1"}
-		o.control, o.beats = client.NewPeer(at, options), client.NewPeer(at, options)
-		o.outbox.init()
-		e.others = append(e.others, o)
-	}
-	return e
-}
-
-// otherControllers are the addresses of the configured controllers but for this node.
-func (n *Node) otherControllers() []string {
-	v := n.live.values()
-	var addresses []string
-	for _, voter := range v.Voters() {
-		if voter.ID != n.nodeID {
-			addresses = append(addresses, net.JoinHostPort(voter.Host, strconv.Itoa(int(voter.Port))))
-		}
-	}
-	if len(v.Voters()) > 0 {
-		return addresses
-	}
-	for _, server := range v.BootstrapServers() {
-		if !n.isOwnController(server) {
-			addresses = append(addresses, server)
-		}
-	}
-	return addresses
-}
-
-// isOwnController says that an address is one at which this node's controller listens.
-func (n *Node) isOwnController(address string) bool {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	for _, l := range n.live.values().ControllerListeners() {
-		if strconv.Itoa(int(l.Port)) == port && (l.Host == host || sameHost(l.Host, host)) {
-			return true
-		}
-	}
-	return false
-}
-
-// sameHost says that a name is this host's, where a listener is on every interface or names it otherwise.
-func sameHost(listens, asked string) bool {
-	asks, err := net.LookupHost(asked)
-	if err != nil {
-		return false
-	}
-	var own []string
-	if listens == "" || listens == "0.0.0.0" || listens == "::" {
-		addresses, err := net.InterfaceAddrs()
-		if err != nil {
-			return false
-		}
-		for _, a := range addresses {
-			if ip, ok := a.(*net.IPNet); ok {
-				own = append(own, ip.IP.String())
-			}
-		}
-	} else if own, err = net.LookupHost(listens); err != nil {
-		return false
-	}
-	for _, a := range asks {
-		for _, b := range own {
-			if a == b {
-				return true
-			}
-		}
-	}
-	return false
+	// told is whom others take for the leader, where Raft does not say it here.
+	told      atomic.Pointer[other]
+	observers observers
+	stop      context.CancelFunc
+	running   sync.WaitGroup
 }
 
 // quorum is the cluster's id, empty before it is known, and the node that leads the quorum, -1 if none is known to.
@@ -136,27 +58,62 @@ func (e *ensemble) quorum() (clusterID string, leader int32) {
 		return clusterID, e.node.nodeID
 	}
 	if o := e.leader(); o != nil {
-		return clusterID, o.hello.Load().NodeID
+		if h := o.hello.Load(); h != nil {
+			return clusterID, h.NodeID
+		}
 	}
 	return clusterID, -1
 }
 
 // alone says that this node is the whole quorum.
-func (e *ensemble) alone() bool { return len(e.others) == 0 }
+func (e *ensemble) alone() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	m := e.members
+	return m.ConfState != nil && len(m.Voters) == 1 && m.Voters[0] == e.self && len(m.Learners) == 0 && !m.Joint()
+}
+
+// firstIndex is where Raft's log begins: nothing was decided there.
+const firstIndex = 1
+
+// list are the others now.
+func (e *ensemble) list() []*other {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.others
+}
+
+// isMember says that this node takes part in the quorum, as it knows itself.
+func (e *ensemble) isMember() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.members.Has(e.self)
+}
 
 // about is what this node says of itself.
 func (e *ensemble) about() peer.Hello {
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	directory := e.node.metadataOwner().Identity().DirectoryID
-	return peer.Hello{
-		ClusterID: e.clusterID, NodeID: e.node.nodeID, DirectoryID: meta.FormatID(directory), RaftID: quorum.RaftID(directory),
-		Born: e.born, Voters: e.voters,
+	h := peer.Hello{
+		ClusterID: e.clusterID, NodeID: e.node.nodeID, DirectoryID: meta.FormatID(e.node.metadataOwner().Identity().DirectoryID),
+		RaftID: e.self, Born: e.born && len(e.members.GetVoters()) > 0, Joins: e.born && len(e.members.GetVoters()) == 0,
+		Voters: e.members.GetVoters(), Endpoints: e.node.controllerEndpoints(),
 	}
+	known := e.members
+	e.mu.Unlock()
+	for id, said := range known.Contexts {
+		if m, err := members.Decode(said); err == nil {
+			h.Members = append(h.Members, peer.Contact{RaftID: id, Member: m})
+		}
+	}
+	if raft := e.node.metadata.member(); raft != nil {
+		status := raft.Status()
+		h.Leader, h.Term, h.Begun = status.Leader, status.Term, status.Commit > firstIndex
+	}
+	return h
 }
 
 // serve answers what other nodes say.
-func (e *ensemble) serve(_ context.Context, key, version int16, body []byte) ([]byte, error) {
+func (e *ensemble) serve(ctx context.Context, key, version int16, body []byte) ([]byte, error) {
 	if version != 0 {
 		return nil, fmt.Errorf("key %d version %d: %w", key, version, peer.ErrUnknown)
 	}
@@ -164,7 +121,9 @@ func (e *ensemble) serve(_ context.Context, key, version int16, body []byte) ([]
 	case peer.HelloKey:
 		return e.about().Encode(), nil
 	case peer.RaftKey:
-		return nil, e.take(body)
+		return e.node.metadata.end(), e.take(body)
+	case peer.JoinKey:
+		return nil, e.join(ctx, body)
 	case peer.CheckpointKey:
 		return e.node.metadata.piece(body)
 	}
@@ -181,10 +140,13 @@ func (e *ensemble) take(body []byte) error {
 	if raft == nil {
 		return kerr.BrokerNotAvailable
 	}
-	if about := e.about(); m.ClusterID != about.ClusterID || m.To != about.RaftID {
-		return fmt.Errorf("messages for member %x of cluster %s, this is %x of %s: %w", m.To, m.ClusterID, about.RaftID, about.ClusterID, kerr.InconsistentVoterSet)
+	if id := e.node.clusterID; m.ClusterID != id || m.To != e.self {
+		return fmt.Errorf("messages for member %x of cluster %s, this is %x of %s: %w", m.To, m.ClusterID, e.self, id, kerr.InconsistentVoterSet)
 	}
 	for _, message := range m.Messages {
+		if message.GetTo() != e.self {
+			continue // to the disk that this node had before
+		}
 		if message.GetType() == raftpb.MsgSnap {
 			e.install(raft, message)
 			continue
@@ -223,7 +185,7 @@ func opened(answer kmsg.Response) ([]byte, error) {
 }
 
 // greet asks another controller who it is.
-func (o *other) greet(ctx context.Context, c *client.Conn) (*peer.Hello, error) {
+func (e *ensemble) greet(ctx context.Context, o *other, c *client.Conn) (*peer.Hello, error) {
 	body, err := say(ctx, c, peer.HelloKey, nil)
 	if err != nil {
 		return nil, err
@@ -232,30 +194,51 @@ func (o *other) greet(ctx context.Context, c *client.Conn) (*peer.Hello, error) 
 	if err != nil {
 		return nil, err
 	}
-	o.hello.Store(&h)
+	e.greeted(o, &h)
 	return &h, nil
 }
 
-// member finds another controller by its raft id.
+// member finds another controller by its raft id: where it said so itself, else where the quorum knows it to be.
 func (e *ensemble) member(raftID uint64) *other {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	for _, o := range e.others {
-		if h := o.hello.Load(); h != nil && h.RaftID == raftID {
+		if o.is(raftID) {
 			return o
 		}
 	}
-	return nil
+	said, err := members.Decode(e.members.Contexts[raftID])
+	if err != nil || len(said.Endpoints) == 0 {
+		return nil
+	}
+	i := slices.IndexFunc(e.others, func(o *other) bool { return o.address == addressOf(said) && o.hello.Load() == nil })
+	if i < 0 {
+		return nil
+	}
+	return e.others[i]
 }
 
-// leader is the controller that leads the quorum, as Raft tells; nil if nobody does, or this node, or it has not said hello.
+// leader is the controller that leads the quorum, as Raft tells, or others where this node takes no part; nil if nobody does, or this
+// node, or it has not said hello.
 func (e *ensemble) leader() *other {
 	raft := e.node.metadata.member()
-	if raft == nil {
-		return nil
+	if raft == nil || !e.isMember() {
+		return e.told.Load()
 	}
 	if status := raft.Status(); status.Leader != 0 && !status.Leads {
 		return e.member(status.Leader)
 	}
 	return nil
+}
+
+// doubt forgets a leader that was told of: others are asked anew.
+func (e *ensemble) doubt(o *other) {
+	if o != nil && e.told.CompareAndSwap(o, nil) {
+		select {
+		case e.lost <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // forward has the active controller decide a request of this node's.
@@ -268,58 +251,56 @@ func (e *ensemble) forward(ctx context.Context, req kmsg.Request, principal stri
 	if _, ok := req.(*kmsg.BrokerHeartbeatRequest); ok {
 		way = leader.beats
 	}
-	out := kmsg.NewPtrEnvelopeRequest()
-	format := kmsg.NewRequestFormatter(kmsg.FormatterClientID(nodeName(e.node.nodeID)))
-	out.RequestData = format.AppendRequest(nil, req, 0)[4:]
-	if principal != "" {
-		out.RequestPrincipal = []byte(principal)
-	}
 	within, end := while(ctx, func() bool { return e.leader() == leader })
 	defer end()
-	answer, err := way.Do(within, out)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, err
+	c, err := way.Connect(within)
+	if err == nil {
+		var answer kmsg.Response
+		if answer, err = wrapped(within, c, req, nodeName(e.node.nodeID), principal); err == nil {
+			return answer, nil
 		}
-		return nil, fmt.Errorf("active controller at %s: %w: %w", leader.address, err, kerr.NotController)
 	}
-	body, err := opened(answer)
-	if err != nil {
-		return nil, fmt.Errorf("active controller at %s: %w", leader.address, err)
+	if ctx.Err() != nil {
+		return nil, err
 	}
-	resp := req.ResponseKind()
-	resp.SetVersion(req.GetVersion())
-	if resp.IsFlexible() {
-		if len(body) == 0 {
-			return nil, errors.New("answer of the active controller ends early")
-		}
-		body = body[1:] // our own header never has tags
+	if protocol := (*kerr.Error)(nil); !errors.As(err, &protocol) {
+		err = fmt.Errorf("%w: %w", err, kerr.NotController)
 	}
-	if err := resp.ReadFrom(body); err != nil {
-		return nil, fmt.Errorf("answer of the active controller at %s: %w", leader.address, err)
+	if errors.Is(err, kerr.NotController) {
+		e.doubt(leader)
 	}
-	return resp, nil
+	return nil, fmt.Errorf("active controller at %s: %w", leader.address, err)
 }
 
-// start begins to bring messages to the others.
+// start begins to bring messages to the others, and to look for the leader where Raft does not tell.
 func (e *ensemble) start() {
 	ctx, cancel := context.WithCancel(context.Background())
+	e.stop = cancel
 	e.mu.Lock()
 	e.life = ctx
-	e.mu.Unlock()
-	e.stop = cancel
 	for _, o := range e.others {
-		e.running.Go(func() { e.deliver(ctx, o) })
+		e.deliverTo(o)
 	}
+	e.mu.Unlock()
+	e.running.Go(func() { e.takePart(ctx) })
+}
+
+// deliverTo begins to bring messages to another controller. The caller holds mu.
+func (e *ensemble) deliverTo(o *other) {
+	if e.life == nil || e.life.Err() != nil || e.node.metadata.member() == nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(e.life)
+	o.stop = cancel
+	e.running.Go(func() { e.deliver(ctx, o) })
 }
 
 func (e *ensemble) close() {
 	if e.stop != nil {
 		e.stop()
 	}
-	for _, o := range e.others {
-		o.control.Close()
-		o.beats.Close()
+	for _, o := range e.list() {
+		o.close()
 	}
 	e.running.Wait()
 }

@@ -37,6 +37,10 @@ func (m *metadata) piece(body []byte) ([]byte, error) {
 // counts as kept. One at a time; the leader sends again what is passed over.
 func (e *ensemble) install(raft *quorum.Node, message *raftpb.Message) {
 	from := e.member(message.GetFrom())
+	reference, err := quorum.SnapshotData(message.GetSnapshot())
+	if err != nil {
+		return // Raft sends it again, and says which member sends what cannot be read
+	}
 	index := message.GetSnapshot().GetMetadata().GetIndex()
 	e.mu.Lock()
 	busy := e.installing != 0 || from == nil || e.life == nil
@@ -50,7 +54,7 @@ func (e *ensemble) install(raft *quorum.Node, message *raftpb.Message) {
 	e.running.Go(func() {
 		ctx, cancel := context.WithTimeout(e.life, installTimeout)
 		defer cancel()
-		err := e.node.metadata.log.Install(message.GetSnapshot().GetData(), e.pieces(ctx, from, message.GetSnapshot().GetData()))
+		err := e.node.metadata.log.Install(reference, e.pieces(ctx, from, reference))
 		e.mu.Lock()
 		e.installing = 0
 		e.mu.Unlock()

@@ -9,10 +9,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/barnabas-mq/barnabas/internal/admin"
 	"github.com/barnabas-mq/barnabas/internal/api"
 	"github.com/barnabas-mq/barnabas/internal/complaints"
 	"github.com/barnabas-mq/barnabas/internal/config"
+	"github.com/barnabas-mq/barnabas/internal/members"
 	"github.com/barnabas-mq/barnabas/internal/meta"
 	"github.com/barnabas-mq/barnabas/internal/server"
 )
@@ -29,11 +29,19 @@ func (n *Node) openServer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n.requests = admin.NewRequests(n.options.Version)
 	n.server = server.New(server.Options{
-		Listeners: listeners, Rows: api.Table(), Broker: n.broker, Logger: n.logger, Observer: n.requests, Limits: limits,
+		Listeners: listeners, Rows: n.rows(), Broker: n.broker, Logger: n.logger, Observer: n.requests, Limits: limits,
 	})
 	return n.server.Listen()
+}
+
+// rows are what clients are served. A controller without a listener of its own takes what other nodes say here, too.
+func (n *Node) rows() []api.Row {
+	rows := api.Table()
+	if n.isController() && n.control == nil {
+		rows = append(rows, api.DoorForNodes())
+	}
+	return rows
 }
 
 // openControl serves the listeners of the controller, from the start on: the others need this one to find out who it is.
@@ -52,7 +60,7 @@ func (n *Node) openControl(ctx context.Context) error {
 		listeners = append(listeners, server.Listener{Name: l.Name, Address: l.Address()})
 	}
 	n.control = server.New(server.Options{
-		Listeners: listeners, Rows: api.ControllerTable(), Logger: n.logger, Limits: limits,
+		Listeners: listeners, Rows: api.ControllerTable(), Logger: n.logger, Limits: limits, Observer: n.requests,
 		Broker: &api.Broker{
 			NodeID: n.nodeID, Logger: n.logger, Now: time.Now, Config: n.live.values, Complaints: complaints.New(n.logger),
 			Image:          n.publisher.current,
@@ -131,6 +139,26 @@ func (n *Node) canListen(change map[string]string) error {
 	maps.Copy(own, change)
 	v, _ := n.live.static.WithDynamic(image.Config(meta.ResourceBroker, ""), own) // what is wrong with it is the controller's to say
 	return n.server.CanListen(serverListeners(v))
+}
+
+// controllerEndpoints are where this node's controller is reached; none before that is known.
+func (n *Node) controllerEndpoints() []members.Endpoint {
+	s := n.control
+	if s == nil {
+		s = n.server
+	}
+	if s == nil || !n.isController() {
+		return nil
+	}
+	endpoints, err := n.endpointsOf(s)
+	if err != nil {
+		n.logger.Error("others cannot be told where this controller listens", "error", err)
+	}
+	var out []members.Endpoint
+	for _, e := range endpoints {
+		out = append(out, members.Endpoint{Name: e.name, Host: e.host, Port: e.port})
+	}
+	return out
 }
 
 // endpoint is where clients of one listener reach this broker.

@@ -26,6 +26,8 @@ type metadata struct {
 	path string // the folder __cluster_metadata-0
 	log  *metalog.Log
 	raft *quorum.Node
+	// more is given with everything that is applied.
+	more signal
 	// joined is raft once it takes part, for whoever is not the node's start.
 	joined atomic.Pointer[quorum.Node]
 
@@ -70,20 +72,27 @@ func (n *Node) makeMetadataDir() error {
 	return n.options.FS.SyncDir(filepath.Dir(filepath.Clean(n.metadataDir)))
 }
 
-// startQuorum starts Raft. The broker is built before, as committed records reach it from here on.
-func (n *Node) startQuorum(context.Context) error {
+// startMetadata begins to take what is committed: as a member of the quorum, or, without the role of a controller, from those who
+// are. The broker is built before, as committed records reach it from here on.
+func (n *Node) startMetadata(context.Context) error {
+	if !n.isController() {
+		return n.startObserver()
+	}
+	return n.startQuorum()
+}
+
+// startQuorum starts Raft.
+func (n *Node) startQuorum() error {
 	v, m := n.live.values(), n.metadata
 	raft, err := quorum.Open(quorum.Options{
 		FS: n.options.FS, Dir: filepath.Join(m.path, raftFolder),
-		DirectoryID:     n.metadataOwner().Identity().DirectoryID,
-		ElectionTimeout: n.electionTimeout(),
-		Transport:       n.ensemble,
-		Logger:          n.logger,
-		Bootstrap: func() (quorum.Bootstrap, error) {
-			term, reference, err := m.log.Adopt()
-			return quorum.Bootstrap{Term: term, Data: reference, Voters: n.ensemble.voters}, err
-		},
+		DirectoryID:      n.metadataOwner().Identity().DirectoryID,
+		ElectionTimeout:  n.electionTimeout(),
+		Transport:        n.ensemble,
+		Logger:           n.logger,
+		Bootstrap:        n.ensemble.bootstrap,
 		Superseded:       m.log.Superseded,
+		Members:          n.ensemble.changed,
 		Restore:          m.restore,
 		Apply:            m.apply,
 		Snapshot:         m.snapshot,
@@ -97,7 +106,7 @@ func (n *Node) startQuorum(context.Context) error {
 		return fmt.Errorf("metadata quorum: %w", err)
 	}
 	m.raft = raft
-	n.ensemble.begun(raft.Status().Members.GetVoters())
+	n.ensemble.begun(raft.Status().Members)
 	raft.Start()
 	m.joined.Store(raft)
 	n.ensemble.start()
@@ -191,6 +200,7 @@ func (m *metadata) apply(e quorum.Entry) error {
 		m.node.publisher.receive(image, edit.Delta(image), b.End.Offset)
 	}
 	m.node.controller.committed(b.End.Offset)
+	m.more.give()
 	return nil
 }
 

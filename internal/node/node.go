@@ -95,7 +95,7 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	n := &Node{
 		options: o, logger: o.Logger, nodeID: config.NodeID.Of(o.Values), started: time.Now(),
 		incarnation: newID(), thrift: newThrift(),
-		failed: make(chan error, 1), complaints: complaints.New(o.Logger),
+		failed: make(chan error, 1), complaints: complaints.New(o.Logger), requests: admin.NewRequests(o.Version),
 
 		settingsKnown: make(chan struct{}),
 	}
@@ -103,7 +103,7 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	ctx, n.abort = context.WithCancelCause(ctx)
 	defer n.abort(nil)
 	steps := []func(context.Context) error{
-		n.placeMetadata, n.openDirs, n.openMetadata, n.openControl, n.meet, n.identify, n.openBroker, n.openAdmin, n.startQuorum, n.join, n.serve,
+		n.placeMetadata, n.openDirs, n.openMetadata, n.openControl, n.meet, n.identify, n.openBroker, n.openAdmin, n.startMetadata, n.join, n.serve,
 	}
 	for _, step := range steps {
 		err := step(ctx)
@@ -154,7 +154,9 @@ func (n *Node) fail(err error) {
 func (n *Node) giveUp() {
 	n.gaveUp.Store(true)
 	n.controller.resign()
-	n.replicas.Close()
+	if n.replicas != nil {
+		n.replicas.Close()
+	}
 }
 
 // Stop stops everything in order: no new requests, answers to those under way, then the logs, closed clean. What ctx
@@ -166,13 +168,13 @@ func (n *Node) Stop(ctx context.Context) error {
 	n.thrift.stop()
 	if n.registration != nil {
 		n.registration.close()
-		if n.registration.epoch.Load() >= 0 && !n.ensemble.alone() && !n.gaveUp.Load() {
+		if n.registration.epoch.Load() >= 0 && !n.isSoleBroker(n.publisher.current()) && !n.gaveUp.Load() {
 			n.registration.leave(ctx)
 		}
 		n.assignments.close()
 		n.proposals.close()
-		n.background.close()
 	}
+	n.background.close()
 	if n.server != nil {
 		keep(n.shutServer(ctx))
 		n.broker.Close()
@@ -233,11 +235,16 @@ func (n *Node) shutServer(ctx context.Context) error {
 	return n.server.Shutdown(ctx)
 }
 
-// Addresses are where the node listens, by listener.
+// Addresses are where the node listens for clients, by listener; those of a controller that is no broker are for tools.
 func (n *Node) Addresses() []string {
 	var out []string
-	for _, a := range n.server.Addresses() {
-		out = append(out, a.String())
+	for _, s := range []*server.Server{n.server, n.control} {
+		if s == nil || s == n.control && n.server != nil {
+			continue
+		}
+		for _, a := range s.Addresses() {
+			out = append(out, a.String())
+		}
 	}
 	return out
 }
@@ -265,8 +272,22 @@ func (n *Node) Dirs() []string {
 	return out
 }
 
-// join makes this broker a member of the cluster. A broker that is fenced leads nothing.
+// join makes this node a member of the cluster.
 func (n *Node) join(ctx context.Context) error {
+	if n.isController() {
+		n.background.start(n.controller.rebalance)
+	}
+	if n.isBroker() {
+		if err := n.joinBrokers(ctx); err != nil {
+			return err
+		}
+	}
+	n.registerController(ctx)
+	return nil
+}
+
+// joinBrokers makes this broker one of the cluster's. A broker that is fenced leads nothing.
+func (n *Node) joinBrokers(ctx context.Context) error {
 	if err := n.registration.join(ctx); err != nil {
 		return err
 	}
@@ -277,25 +298,36 @@ func (n *Node) join(ctx context.Context) error {
 	}
 	n.registration.start()
 	n.assignments.start()
-	if !n.ensemble.alone() {
-		n.proposals.start()
-		n.background.start(n.controller.rebalance)
-	}
-	n.registerController(ctx)
+	n.proposals.start()
 	return nil
 }
 
 func (n *Node) serve(context.Context) error {
 	n.thrift.afterRecovery(n.dirs)
-	n.server.Serve()
+	if n.server != nil {
+		n.server.Serve()
+	}
 	n.serving.Store(true)
 	return nil
 }
 
-// act brings the broker in line with a new image.
+// The roles of process.roles.
+const (
+	roleBroker     = "broker"
+	roleController = "controller"
+)
+
+func (n *Node) isBroker() bool     { return n.options.Values.HasRole(roleBroker) }
+func (n *Node) isController() bool { return n.options.Values.HasRole(roleController) }
+
+// act brings the broker in line with a new image. A controller alone has only settings to take from it.
 func (n *Node) act(image *meta.Image, d meta.Delta) {
 	for _, err := range n.live.update(image) {
 		n.complaints.Say(slog.LevelWarn, err.Error(), "a dynamic config cannot take effect", "error", err)
+	}
+	if !n.isBroker() {
+		n.settingsKnownOnce.Do(func() { close(n.settingsKnown) })
+		return
 	}
 	limits, err := n.serverLimits(context.Background())
 	if err != nil {

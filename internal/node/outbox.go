@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -22,6 +23,8 @@ const (
 	// dialAfter and dialAfterMost are the pauses before a member that could not be reached is dialled again.
 	dialAfter     = 20 * time.Millisecond
 	dialAfterMost = 300 * time.Millisecond
+	// dialStrangerAfterMost is that for who is configured, and no member.
+	dialStrangerAfterMost = 3 * time.Second
 	// deliveryTimeout bounds a dial and a batch of messages: a member that takes longer is as good as gone.
 	deliveryTimeout = 2 * time.Second
 )
@@ -115,7 +118,7 @@ func (e *ensemble) Send(messages []*raftpb.Message) {
 func (e *ensemble) deliver(ctx context.Context, o *other) {
 	wait := dialAfter
 	for ctx.Err() == nil {
-		c, err := o.dial(ctx)
+		c, err := e.dial(ctx, o)
 		if err == nil {
 			wait = dialAfter
 			err = e.bring(ctx, o, c)
@@ -126,16 +129,27 @@ func (e *ensemble) deliver(ctx context.Context, o *other) {
 		if pause(ctx, wait/2+rand.N(wait)) != nil { //nolint:gosec // It only has to differ between nodes.
 			return
 		}
-		wait = min(2*wait, dialAfterMost)
+		most := dialAfterMost
+		if h := o.hello.Load(); h == nil || !e.hasMember(h.RaftID) {
+			most = dialStrangerAfterMost
+		}
+		wait = min(2*wait, most)
 	}
 }
 
-func (o *other) dial(ctx context.Context) (*client.Conn, error) {
+// hasMember says that somebody takes part in the quorum.
+func (e *ensemble) hasMember(raftID uint64) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.members.Has(raftID)
+}
+
+func (e *ensemble) dial(ctx context.Context, o *other) (*client.Conn, error) {
 	c, err := client.Dial(ctx, client.Options{Address: o.address, ClientID: "raft", Version: "1", Timeout: deliveryTimeout})
 	if err != nil {
 		return nil, err
 	}
-	if _, err := o.greet(ctx, c); err != nil {
+	if _, err := e.greet(ctx, o, c); err != nil {
 		c.Close()
 		return nil, err
 	}
@@ -153,15 +167,19 @@ func (e *ensemble) bring(ctx context.Context, o *other, c *client.Conn) error {
 			return errBroken
 		case <-o.outbox.wake:
 		}
-		messages := o.outbox.take()
+		messages := slices.DeleteFunc(o.outbox.take(), func(m *raftpb.Message) bool { return m.GetTo() != to }) // it was another one a moment ago
 		if len(messages) == 0 {
 			continue
 		}
-		body, err := peer.Messages{ClusterID: e.about().ClusterID, To: to, Messages: messages}.Encode(nil)
+		sent, end := time.Now(), e.node.metadata.log.Position().Offset
+		body, err := peer.Messages{ClusterID: e.node.clusterID, To: to, Messages: messages}.Encode(nil)
 		if err != nil {
 			return err
 		}
-		_, err = say(ctx, c, peer.RaftKey, body)
+		answer, err := say(ctx, c, peer.RaftKey, body)
+		if err == nil {
+			o.report.take(answer, sent, end)
+		}
 		for _, m := range messages {
 			if m.GetType() == raftpb.MsgSnap {
 				e.node.metadata.member().ReportSnapshot(to, err == nil) // if it is not installed it is asked for again

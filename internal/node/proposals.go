@@ -62,7 +62,9 @@ func (a *proposals) look(ctx context.Context) {
 		if pause(ctx, max(most/2, time.Millisecond)) != nil {
 			return
 		}
-		a.node.replicas.CheckLag(most)
+		if !a.node.isSoleBroker(a.node.publisher.current()) {
+			a.node.replicas.CheckLag(most)
+		}
 	}
 }
 

@@ -37,7 +37,7 @@ func (c *activeController) rebalance(ctx context.Context) {
 		if pause(ctx, time.Duration(config.LeaderImbalanceCheckIntervalSeconds.Of(v))*time.Second) != nil {
 			return
 		}
-		if !config.AutoLeaderRebalanceEnable.Of(c.node.live.values()) {
+		if !config.AutoLeaderRebalanceEnable.Of(c.node.live.values()) || c.node.isSoleBroker(c.node.metadata.current()) {
 			continue
 		}
 		for c.balanceOnce(ctx) {

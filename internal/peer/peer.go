@@ -12,6 +12,8 @@ import (
 
 	"go.etcd.io/raft/v3/raftpb"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/barnabas-mq/barnabas/internal/members"
 )
 
 // The keys of our own words. Kafka's are all below FirstKey.
@@ -19,11 +21,14 @@ const (
 	FirstKey = 10_000
 	// HelloKey asks a node who it is. Version 0: no body; the answer is a Hello.
 	HelloKey = 10_000
-	// RaftKey brings messages of Raft's. Version 0: Messages; the answer has no body.
+	// RaftKey brings messages of Raft's. Version 0: Messages; the answer is the end of the metadata that the member has applied, u64.
 	RaftKey = 10_001
 	// CheckpointKey asks for a piece of the checkpoint that a snapshot of Raft's names. Version 0: a Piece; the answer is the
 	// size of the whole, u64, and the bytes.
 	CheckpointKey = 10_002
+	// JoinKey tells the active controller that a controller is there. Version 0: a Join; the answer has no body. The error is
+	// RequestTimedOut while the controller has to ask again for what it came for.
+	JoinKey = 10_003
 )
 
 const (
@@ -51,6 +56,58 @@ type Hello struct {
 	// Born says that it has a raft log: the quorum exists, whoever else has forgotten it.
 	Born   bool     `json:"born"`
 	Voters []uint64 `json:"voters,omitempty"` // of a born one, by raft id
+	// Begun says that the quorum has decided something since it was born.
+	Begun bool `json:"begun,omitempty"`
+	// Joins says that it has a raft log and is no member: it waits to be one of a quorum that exists.
+	Joins bool `json:"joins,omitempty"`
+	// Endpoints are those of its controller listeners.
+	Endpoints []members.Endpoint `json:"endpoints,omitempty"`
+	// Members are those that a born one knows of.
+	Members []Contact `json:"members,omitempty"`
+	// Leader is the raft id of whom it takes for the leader, in Term; 0 for nobody.
+	Leader uint64 `json:"leader,string,omitempty"`
+	Term   uint64 `json:"term,omitempty"`
+}
+
+// Contact is a member of the quorum, and where it is reached.
+type Contact struct {
+	RaftID uint64 `json:"raftId,string"`
+	members.Member
+}
+
+// Member is what is written down of the node that says hello.
+func (h Hello) Member() members.Member {
+	return members.Member{NodeID: h.NodeID, DirectoryID: h.DirectoryID, Endpoints: h.Endpoints}
+}
+
+// Join says that a controller is there, and where: it asks to be a member, or to have its endpoints written down.
+type Join struct {
+	ClusterID string `json:"clusterId"`
+	RaftID    uint64 `json:"raftId,string"`
+	// Votes says that it would vote without being asked to: controller.quorum.auto.join.enable.
+	Votes bool `json:"votes,omitempty"`
+	members.Member
+}
+
+// Encode is a Join's bytes.
+func (j Join) Encode() []byte {
+	b, err := json.Marshal(j)
+	if err != nil {
+		panic(fmt.Sprintf("peer: join: %v", err))
+	}
+	return b
+}
+
+// DecodeJoin reads what Encode wrote.
+func DecodeJoin(b []byte) (Join, error) {
+	var j Join
+	if len(b) > maxHello {
+		return j, fmt.Errorf("join of %d bytes: %w", len(b), ErrMalformed)
+	}
+	if err := json.Unmarshal(b, &j); err != nil {
+		return j, fmt.Errorf("join: %w: %w", err, ErrMalformed)
+	}
+	return j, nil
 }
 
 // Encode is a Hello's bytes.

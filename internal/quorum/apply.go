@@ -33,6 +33,7 @@ type applyTask struct {
 	restored chan error
 	built    *built
 	kept     *raftpb.Snapshot
+	members  *Members
 	due      bool // the last snapshot is SnapshotInterval old
 }
 
@@ -82,6 +83,8 @@ func (a *applier) handle(t applyTask) error {
 		a.keep(t.built)
 	case t.kept != nil:
 		a.n.o.Kept(named(t.kept))
+	case t.members != nil:
+		a.n.o.Members(*t.members)
 	case t.due:
 		a.snapshotIfDue(true)
 	}

@@ -102,6 +102,9 @@ func (d *driver) takeIn() {
 }
 
 func (d *driver) step(m *raftpb.Message) {
+	if t := m.GetType(); len(d.members.GetVoters()) == 0 && (t == raftpb.MsgVote || t == raftpb.MsgPreVote) {
+		return // who has nothing yet has no say: what it once had is not known
+	}
 	// A refused message is one of an unknown member or of a term that is over. Neither is news to us.
 	if err := d.raft.Step(m); err != nil {
 		d.n.o.Logger.Debug("raft message not taken", "type", m.GetType(), "from", m.GetFrom(), "err", err)
@@ -133,7 +136,8 @@ func (d *driver) propose(proposals []proposal) {
 // campaignAlone makes the only voter lead at once: nobody else could. The library refuses while a change of membership is
 // not applied, so it is asked again after each step.
 func (d *driver) campaignAlone() {
-	if d.alone() && d.raft.BasicStatus().RaftState == raft.StateFollower {
+	s := d.raft.BasicStatus()
+	if d.alone() && s.RaftState == raft.StateFollower && s.Applied >= s.HardState.GetCommit() {
 		if err := d.raft.Campaign(); err != nil {
 			d.n.o.Logger.Warn("campaign", "err", err)
 		}
@@ -281,8 +285,14 @@ func (d *driver) applyMemberships(entries []*raftpb.Entry) (added bool) {
 			d.n.storage.memberAdded(e.GetIndex())
 			added = true
 		}
+		d.tellMembers()
 	}
 	return added
+}
+
+func (d *driver) tellMembers() {
+	members := d.members
+	d.n.applies.queue.put(applyTask{members: &members})
 }
 
 // contexts are those that a change brings.
@@ -304,6 +314,7 @@ func (d *driver) takeMembers(s *raftpb.Snapshot) {
 		return
 	}
 	d.setMembers(s)
+	d.tellMembers()
 }
 
 func (d *driver) setMembers(s *raftpb.Snapshot) {

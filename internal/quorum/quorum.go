@@ -120,6 +120,8 @@ type Options struct {
 	// Kept tells that a snapshot of this node is durable: only what it names is needed from now on, what earlier ones
 	// named may go.
 	Kept func(Snapshot)
+	// Members tells of members as they change after Open; Status has those of Open.
+	Members func(Members)
 	// Leadership tells that this node leads in term, once everything that earlier leaders committed is applied; and,
 	// with false, that it no longer does, before anything of a later term is applied.
 	Leadership func(leads bool, term uint64)
@@ -164,6 +166,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.Leadership == nil {
 		o.Leadership = func(bool, uint64) {}
+	}
+	if o.Members == nil {
+		o.Members = func(Members) {}
 	}
 	if o.Superseded == nil {
 		o.Superseded = func(uint64) bool { return false }

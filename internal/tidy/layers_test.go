@@ -18,8 +18,9 @@ var layers = map[string]string{
 	"wire":  "",
 	"batch": "",
 
-	"client": "wire",
-	"peer":   "",
+	"client":  "wire",
+	"peer":    "members",
+	"members": "",
 
 	"storage": "vfs batch",
 	"meta":    "",
@@ -68,7 +69,7 @@ func TestPackagesImportOnlyWhatTheTableAllows(t *testing.T) {
 }
 
 // pure packages decide; they wait for nothing and touch nothing, so that they run in a simulation as they do in life.
-var pure = []string{"meta", "controller", "group"}
+var pure = []string{"meta", "members", "controller", "group"}
 
 var impure = []string{"os", "net", "sync", "time.Now", "math/rand", "crypto/rand", "log/slog"}
 
