@@ -183,10 +183,10 @@ func (c *cluster) verify(h *history.History) {
 func (c *cluster) judge(h *history.History) (read int, wrong []string) {
 	c.t.Helper()
 	for partition := range int32(partitions) {
-		records, end, err := history.ReadPartition(c.t.Context(), c.nodes[0].client, topicName, partition, 0)
+		got, err := h.Read(c.t.Context(), c.nodes[0].client, topicName, partition)
 		c.must(err)
-		read += len(records)
-		for _, w := range h.Judge(topicName, partition, records, end) {
+		read += len(got.Records)
+		for _, w := range h.Judge(got) {
 			wrong = append(wrong, fmt.Sprintf("partition %d: %s", partition, w))
 		}
 	}

@@ -78,14 +78,14 @@ func verify(t *testing.T, address string, h *history.History) int {
 	total := 0
 	for _, topic := range topics() {
 		for partition := range topic.partitions {
-			records, end, err := history.ReadPartition(t.Context(), address, topic.name, partition, 0)
+			read, err := h.Read(t.Context(), address, topic.name, partition)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, wrong := range h.Judge(topic.name, partition, records, end) {
+			for _, wrong := range h.Judge(read) {
 				t.Errorf("%s-%d: %s", topic.name, partition, wrong)
 			}
-			total += len(records)
+			total += len(read.Records)
 		}
 	}
 	if t.Failed() {
@@ -142,11 +142,11 @@ func readBlindly(t *testing.T, address string, h *history.History) []string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	records, end, err := history.ReadPartition(ctx, address, "rolled", 0, 0)
+	read, err := h.Read(ctx, address, "rolled", 0)
 	if err != nil {
 		return []string{err.Error()}
 	}
-	return h.Judge("rolled", 0, records, end)
+	return h.Judge(read)
 }
 
 // tearTail appends the first half of a batch, the way a write cut short leaves it, with the offset that comes next.

@@ -23,13 +23,19 @@ type Place struct {
 // History is what the clients sent and what they were told. It judges what a reader finds.
 type History struct {
 	mu    sync.Mutex
-	sent  map[string]bool  // values; each is sent once
-	acked map[string]Place // by value
+	sent  map[string]bool // values; each is sent once
+	acked map[string]acknowledged
+}
+
+// acknowledged is where a value is said to be, and how many others were acknowledged before it.
+type acknowledged struct {
+	Place
+	after int
 }
 
 // New is a history in which nothing has happened.
 func New() *History {
-	return &History{sent: make(map[string]bool), acked: make(map[string]Place)}
+	return &History{sent: make(map[string]bool), acked: make(map[string]acknowledged)}
 }
 
 // Send says that a value is about to be sent.
@@ -42,7 +48,7 @@ func (h *History) Send(value string) {
 // Ack says that a value was acknowledged.
 func (h *History) Ack(value string, at Place) {
 	h.mu.Lock()
-	h.acked[value] = at
+	h.acked[value] = acknowledged{at, len(h.acked)}
 	h.mu.Unlock()
 }
 
@@ -63,7 +69,18 @@ func (h *History) Acknowledged() int {
 // Found is one record that a reader got.
 type Found struct {
 	Offset int64
+	Epoch  int32 // of the leader that took it
 	Value  string
+}
+
+// Reading is what a reader got from a partition.
+type Reading struct {
+	Topic     string
+	Partition int32
+	Records   []Found
+	End       int64 // that it had as the reading began
+	// Acked is how many values had been acknowledged before that: those were there to be read.
+	Acked int
 }
 
 // Value is unique: who sent it, to which partition, and a number that rises.
@@ -71,34 +88,37 @@ func Value(producer int, partition int32, number int) string {
 	return fmt.Sprintf("%d/%d/%09d", producer, partition, number)
 }
 
-// Judge compares what is in a partition below end with the history. The anomalies it names are: invented, doubled,
-// reordered, moved and lost records.
-func (h *History) Judge(topic string, partition int32, records []Found, end int64) []string {
+// Judge compares what was read of a partition with the history. The anomalies it names are: invented, doubled,
+// reordered, moved and lost records, and offsets and leader epochs that go back.
+func (h *History) Judge(r Reading) []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var wrong []string
-	at := make(map[string]int64, len(records))
+	at := make(map[string]int64, len(r.Records))
 	last := make(map[string]string) // by producer
-	for i, r := range records {
-		if i > 0 && r.Offset <= records[i-1].Offset {
-			wrong = append(wrong, fmt.Sprintf("offset %d follows %d", r.Offset, records[i-1].Offset))
+	for i, f := range r.Records {
+		if i > 0 && f.Offset <= r.Records[i-1].Offset {
+			wrong = append(wrong, fmt.Sprintf("offset %d follows %d", f.Offset, r.Records[i-1].Offset))
 		}
-		if !h.sent[r.Value] {
-			wrong = append(wrong, fmt.Sprintf("invented: %q at offset %d was never sent", r.Value, r.Offset))
+		if i > 0 && f.Epoch < r.Records[i-1].Epoch {
+			wrong = append(wrong, fmt.Sprintf("leader epoch %d at offset %d follows %d", f.Epoch, f.Offset, r.Records[i-1].Epoch))
+		}
+		if !h.sent[f.Value] {
+			wrong = append(wrong, fmt.Sprintf("invented: %q at offset %d was never sent", f.Value, f.Offset))
 			continue
 		}
-		if before, twice := at[r.Value]; twice {
-			wrong = append(wrong, fmt.Sprintf("doubled: %q at offsets %d and %d", r.Value, before, r.Offset))
+		if before, twice := at[f.Value]; twice {
+			wrong = append(wrong, fmt.Sprintf("doubled: %q at offsets %d and %d", f.Value, before, f.Offset))
 		}
-		at[r.Value] = r.Offset
-		producer, _, _ := strings.Cut(r.Value, "/")
-		if r.Value < last[producer] {
-			wrong = append(wrong, fmt.Sprintf("reordered: %q after %q", r.Value, last[producer]))
+		at[f.Value] = f.Offset
+		producer, _, _ := strings.Cut(f.Value, "/")
+		if f.Value < last[producer] {
+			wrong = append(wrong, fmt.Sprintf("reordered: %q after %q", f.Value, last[producer]))
 		}
-		last[producer] = r.Value
+		last[producer] = f.Value
 	}
 	for v, where := range h.acked {
-		if where.Topic != topic || where.Partition != partition || where.Offset >= end {
+		if where.Topic != r.Topic || where.Partition != r.Partition || where.Offset >= r.End && where.after >= r.Acked {
 			continue
 		}
 		switch offset, ok := at[v]; {
@@ -112,37 +132,37 @@ func (h *History) Judge(topic string, partition int32, records []Found, end int6
 	return wrong
 }
 
-// ReadPartition reads a partition from an offset to the end that it has when called.
-func ReadPartition(ctx context.Context, address, topic string, partition int32, from int64) ([]Found, int64, error) {
+// Read reads a partition to the end that it has when called.
+func (h *History) Read(ctx context.Context, address, topic string, partition int32) (Reading, error) {
+	read := Reading{Topic: topic, Partition: partition, Acked: h.Acknowledged()}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	client, err := kgo.NewClient(kgo.SeedBrokers(address), kgo.FetchMaxWait(100*time.Millisecond),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().At(from)}}))
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().At(0)}}))
 	if err != nil {
-		return nil, 0, err
+		return read, err
 	}
 	defer client.Close()
 	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, topic)
 	if err != nil {
-		return nil, 0, err
+		return read, err
 	}
 	end, ok := ends.Lookup(topic, partition)
 	if !ok || end.Err != nil {
-		return nil, 0, fmt.Errorf("end of %s-%d: %v", topic, partition, end.Err)
+		return read, fmt.Errorf("end of %s-%d: %v", topic, partition, end.Err)
 	}
-	var records []Found
-	next := from
-	for next < end.Offset {
+	read.End = end.Offset
+	for next := int64(0); next < end.Offset; {
 		fetches := client.PollFetches(ctx)
 		for _, e := range fetches.Errors() {
-			return records, end.Offset, fmt.Errorf("read %s-%d at offset %d: %w", e.Topic, e.Partition, next, e.Err)
+			return read, fmt.Errorf("read %s-%d at offset %d: %w", e.Topic, e.Partition, next, e.Err)
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
 			if r.Offset < end.Offset {
-				records = append(records, Found{r.Offset, string(r.Value)})
+				read.Records = append(read.Records, Found{r.Offset, r.LeaderEpoch, string(r.Value)})
 			}
 			next = r.Offset + 1
 		})
 	}
-	return records, end.Offset, nil
+	return read, nil
 }
