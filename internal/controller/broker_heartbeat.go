@@ -32,7 +32,10 @@ func (d *decision) brokerHeartbeat(request *kmsg.BrokerHeartbeatRequest) *kmsg.B
 		response.ErrorCode, _ = told(err)
 		return response
 	}
-	x, _ := d.soft.find(b.ID, b.Epoch)
+	x, known := d.soft.find(b.ID, b.Epoch)
+	if !known {
+		x.knownOffset = d.env.NextOffset - 1
+	}
 	x.heard, x.metadataOffset = d.env.Now, request.CurrentMetadataOffset
 	now := currentState(b, x)
 	next := d.nextState(b, x, now, request)
@@ -52,7 +55,7 @@ func (d *decision) brokerHeartbeat(request *kmsg.BrokerHeartbeatRequest) *kmsg.B
 	if d.im.MetadataVersion() >= meta.Level43IV0 {
 		d.directoriesCordoned(b, request.CordonedLogDirs)
 	}
-	response.IsCaughtUp = request.CurrentMetadataOffset >= b.Epoch
+	response.IsCaughtUp = request.CurrentMetadataOffset >= max(b.Epoch, x.knownOffset)
 	response.IsFenced = next == fenced || next == shutdownNow
 	response.ShouldShutdown = next == shutdownNow
 	return response
@@ -85,9 +88,11 @@ func currentState(b *meta.Broker, x session) brokerState {
 func (d *decision) nextState(b *meta.Broker, x session, now brokerState, request *kmsg.BrokerHeartbeatRequest) brokerState {
 	switch now {
 	case fenced:
-		// A broker that has read its own registration knows whatever was decided
-		// before it, and may lead.
-		caughtUp := request.CurrentMetadataOffset >= b.Epoch
+		// A broker that has read its own registration, and what was decided while it
+		// was silent, may lead. Kafka asks for the registration alone: a broker whose
+		// machine stood still would be unfenced, and take itself for the leader of what
+		// it led before.
+		caughtUp := request.CurrentMetadataOffset >= max(b.Epoch, x.knownOffset)
 		switch {
 		case request.WantShutdown:
 			return shutdownNow

@@ -25,6 +25,9 @@ type session struct {
 	epoch          int64
 	heard          time.Time
 	metadataOffset int64 // how far it had read the metadata log
+	// knownOffset is how far it has to have read before it is unfenced: what had
+	// been decided as the session began, such as who leads instead of it.
+	knownOffset int64
 	// shutdownOffset is how far the others must have read before it may go; -1
 	// while it is not shutting down.
 	shutdownOffset int64

@@ -255,7 +255,7 @@ func (n *Node) ready() error {
 	}
 	image := n.publisher.current()
 	b, ok := image.Broker(n.nodeID)
-	if !ok || b.Fenced {
+	if !ok || b.Fenced || !n.isSoleBroker(image) && n.registration.isOver() {
 		return errFenced
 	}
 	return n.inSync(image)
@@ -275,6 +275,6 @@ func (n *Node) inSync(image *meta.Image) error {
 
 var (
 	errNotServing = errors.New("starting or stopping")
-	errFenced     = errors.New("fenced by the controller")
+	errFenced     = errors.New("fenced by the controller, or not heard of by it for a session")
 	errNoLeader   = errors.New("no controller leads the quorum")
 )

@@ -17,10 +17,12 @@ import (
 // registration is this broker's membership: it registers with the controller, gets an epoch, and keeps itself unfenced
 // by heartbeats.
 type registration struct {
-	node  *Node
-	epoch atomic.Int64 // -1 until registered
-	stop  context.CancelFunc
-	done  chan struct{}
+	node   *Node
+	epoch  atomic.Int64 // -1 until registered
+	stop   context.CancelFunc
+	done   chan struct{}
+	fenced atomic.Bool  // as of the last heartbeat
+	heard  atomic.Int64 // when the controller last answered a heartbeat, in Unix nanoseconds
 	// endpoints are those that the controller knows. Only who registers uses them: join, and then the heartbeats.
 	endpoints []endpoint
 	changed   chan struct{} // the endpoints may have changed
@@ -168,6 +170,13 @@ func (r *registration) ask(ctx context.Context, req kmsg.Request) (kmsg.Response
 	}
 }
 
+// isOver says that the last heartbeat was answered by that this broker is fenced, or so long ago that it is about to be: what is known
+// here of who leads may be old, as after the process, or the machine, stood still.
+func (r *registration) isOver() bool {
+	session := config.Millis(config.BrokerSessionTimeoutMs, r.node.live.values())
+	return r.fenced.Load() || time.Since(time.Unix(0, r.heard.Load())) > session
+}
+
 // beat sends one heartbeat. leaving asks for leave to stop.
 func (r *registration) beat(ctx context.Context, leaving bool) (*kmsg.BrokerHeartbeatResponse, error) {
 	req := kmsg.NewPtrBrokerHeartbeatRequest()
@@ -183,6 +192,8 @@ func (r *registration) beat(ctx context.Context, leaving bool) (*kmsg.BrokerHear
 	if !ok {
 		return nil, fmt.Errorf("controller answered %T", answer)
 	}
+	r.heard.Store(time.Now().UnixNano())
+	r.fenced.Store(resp.IsFenced)
 	return resp, kerr.ErrorForCode(resp.ErrorCode)
 }
 

@@ -135,6 +135,9 @@ func TestASilentNodeIsTakenOutOfTheWay(t *testing.T) {
 		if err != nil {
 			return err
 		}
+		if len(at) != partitions {
+			return fmt.Errorf("%d partitions are known", len(at))
+		}
 		for _, leader := range at {
 			if leader == int32(p.id) || leader < 0 {
 				return fmt.Errorf("leaders are %v", at)
