@@ -39,6 +39,9 @@ func (m *Manager) Apply(image *meta.Image, d meta.Delta) []Placement {
 		opening = append(opening, m.assign(c.New, c.Partitions, placing)...)
 	}
 	placing.setAside()
+	if placing.anew > 0 {
+		m.o.Logger.Warn("replicas whose data directory is not here begin empty in another, and are fetched from their leaders", "replicas", placing.anew)
+	}
 	m.reconfigure(d)
 	m.open(opening)
 	return placing.reports
@@ -61,6 +64,9 @@ func (m *Manager) assign(t *meta.Topic, partitions []int32, placing *placing) []
 		switch p := m.replica(t.ID, index); {
 		case p != nil && !mine:
 			m.leave(p)
+		case p != nil && p.dir == nil && m.isSpare(state): // it was relied on, and is no more
+			m.leave(p)
+			opening = append(opening, m.lodge(t, index, placing))
 		case p != nil:
 			p.take(state)
 			placing.report(t.ID, index, p.dir, state)

@@ -29,6 +29,7 @@ type placing struct {
 	held    map[holding]meta.ID // logs found at the start that are no replica's yet, and their topics' ids
 	absent  []meta.ID           // directories that the broker last had and has no more; known at the start only
 	reports []Placement         // where replicas lie, if the image does not say so
+	anew    int                 // replicas whose logs are not here, and are fetched from others
 }
 
 // holding is a log found in a data directory at the start.
@@ -70,7 +71,8 @@ func (m *Manager) dir(id meta.ID) *logdir.Dir {
 
 // place decides in which directory a replica's log is or will be. It goes where the log is; without one, where the controller
 // knows it to be; and a new one to the directory with the fewest. A log that may be in a directory which is not here
-// is not made anew: an empty one would lead, and lose to it when it comes back.
+// is not made anew: an empty one would lead, and lose to it when it comes back. Where others lead, and nobody counts on this
+// replica, it is: it gets from them what a lost disk held.
 func (p *placing) place(t *meta.Topic, index int32) (*logdir.Dir, error) {
 	recorded := p.recorded(t.Partitions[index])
 	at, found := p.m.dir(recorded), p.find(t, index)
@@ -89,11 +91,26 @@ func (p *placing) place(t *meta.Topic, index int32) (*logdir.Dir, error) {
 		}
 		return found[0], nil
 	case !known(recorded) && len(p.absent) == 0:
-		return slices.MinFunc(p.m.o.Dirs, func(a, b *logdir.Dir) int { return p.m.lodgers[a] - p.m.lodgers[b] }), nil
+		return p.emptiest(), nil
+	case p.m.isSpare(t.Partitions[index]):
+		p.anew++
+		return p.emptiest(), nil
 	case known(recorded):
 		return nil, fmt.Errorf("directory %s: %w", meta.FormatID(recorded), errNotHere)
 	}
 	return nil, fmt.Errorf("one of directories %s: %w", formatIDs(p.absent), errNotHere)
+}
+
+// emptiest is the directory with the fewest replicas.
+func (p *placing) emptiest() *logdir.Dir {
+	return slices.MinFunc(p.m.o.Dirs, func(a, b *logdir.Dir) int { return p.m.lodgers[a] - p.m.lodgers[b] })
+}
+
+// isSpare says that another broker leads a partition, and that what this one has of it, if anything, is relied on by nobody.
+func (m *Manager) isSpare(state *meta.Partition) bool {
+	id := m.o.NodeID
+	return state.Leader >= 0 && state.Leader != id && !slices.Contains(state.ISR, id) && !slices.Contains(state.ELR, id) &&
+		!slices.Contains(state.LastKnownELR, id)
 }
 
 // find lists the directories that have a log of the partition or, when there is none, one that was set aside.

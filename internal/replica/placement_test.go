@@ -94,3 +94,37 @@ func TestTheLogOfAnOlderTopicOfTheNameIsSetAsideWhereTheNewOneBelongs(t *testing
 		t.Errorf("the new topic has no log: %v", err)
 	}
 }
+
+// A broker whose disk was replaced is no replica that anybody counts on: it fetches everything anew. While it is counted on it waits for the disk.
+func TestAReplicaWhoseDiskWasReplacedBeginsEmptyOnceNobodyCountsOnIt(t *testing.T) {
+	dirs, settings := dirsOf(t, "/a")
+	gone := meta.ID{0: 1, 15: 200}
+	topic := topicRecords("orders", 1)
+	record := topic[1].(*meta.PartitionRecord)
+	record.Replicas, record.ISR, record.Leader = []int32{1, 2}, []int32{1, 2}, 2
+	record.Directories = []meta.ID{gone, gone}
+	image := meta.Empty().Replay(topic...)
+	m := New(Options{NodeID: 1, Dirs: dirs, Logger: slog.New(slog.DiscardHandler), Now: time.Now, Settings: settings, Follow: func(*Partition, int32, int32) {}})
+	t.Cleanup(m.Close)
+	m.Apply(image, meta.Diff(meta.Empty(), image))
+	p, err := m.Get("orders", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Extent(); !errors.Is(err, kerr.KafkaStorageError) {
+		t.Errorf("it is in the in-sync set, and an empty log takes the place of the lost one: %v", err)
+	}
+	change := meta.NewPartitionChange(idOf(1), 0)
+	change.ISR = []int32{2}
+	next := image.Replay(change)
+	placed := m.Apply(next, meta.Diff(image, next))
+	if len(placed) != 1 || placed[0].Directory != dirs[0].Identity().DirectoryID {
+		t.Errorf("the controller is told %v", placed)
+	}
+	if p, err = m.Get("orders", 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Extent(); err != nil {
+		t.Errorf("nobody counts on it, and it does not begin anew: %v", err)
+	}
+}
