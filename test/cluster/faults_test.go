@@ -23,7 +23,7 @@ import (
 )
 
 var (
-	faultsFor = flag.Duration("faults", time.Minute, "how long nodes are killed, paused and stopped")
+	faultsFor = flag.Duration("faults", 3*time.Minute, "how long nodes are killed, paused and stopped")
 	seedFlag  = flag.Uint64("seed", 0, "of the order of faults; 0: a new one, which is printed")
 )
 
@@ -208,7 +208,7 @@ func TestNothingAcknowledgedIsLostWhileNodesComeAndGo(t *testing.T) {
 	count, others := map[string]int{}, []string{}
 	for until := time.Now().Add(*faultsFor); time.Now().Before(until); {
 		p := c.nodes[random.IntN(nodes)]
-		fault := []string{"killed", "stopped", "paused", "all killed"}[random.IntN(4)]
+		fault := []string{"killed", "stopped", "paused", "wiped", "all killed"}[random.IntN(5)]
 		if fault == "all killed" && random.IntN(3) > 0 {
 			fault = "killed"
 		}
@@ -230,6 +230,11 @@ func TestNothingAcknowledgedIsLostWhileNodesComeAndGo(t *testing.T) {
 			p.signal(syscall.SIGSTOP)
 			letRun(2 * wait)
 			p.signal(syscall.SIGCONT)
+		case "wiped":
+			c.must(p.wipe())
+			change()
+			letRun(wait)
+			c.must(p.start())
 		case "all killed":
 			for _, p := range c.nodes {
 				p.kill()
@@ -243,7 +248,8 @@ func TestNothingAcknowledgedIsLostWhileNodesComeAndGo(t *testing.T) {
 		}
 		letRun(time.Duration(random.IntN(500)) * time.Millisecond) // part of the schedule, not a wait for something
 	}
-	t.Logf("faults: %v; %d times metadata went on from a leader's checkpoint", count, c.logged("goes on from the leader's checkpoint"))
+	t.Logf("faults: %v; %d times metadata went on from a leader's checkpoint, %d times the members of the quorum changed", count,
+		c.logged("goes on from the leader's checkpoint"), c.logged("the members of the quorum change"))
 	if err := l.end(); err != nil {
 		t.Error(err)
 	}

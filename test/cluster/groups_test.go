@@ -5,7 +5,6 @@ package cluster
 import (
 	"context"
 	"errors"
-	"fmt"
 	"syscall"
 	"testing"
 	"time"
@@ -131,19 +130,7 @@ func TestASilentNodeIsTakenOutOfTheWay(t *testing.T) {
 	p.signal(syscall.SIGSTOP)
 	silent := time.Now()
 	c.must(c.eventually(15*time.Second, func(ctx context.Context) error {
-		at, err := leaders(ctx, survivor)
-		if err != nil {
-			return err
-		}
-		if len(at) != partitions {
-			return fmt.Errorf("%d partitions are known", len(at))
-		}
-		for _, leader := range at {
-			if leader == int32(p.id) || leader < 0 {
-				return fmt.Errorf("leaders are %v", at)
-			}
-		}
-		return nil
+		return c.ledBy(ctx, survivor, func(leader int32) bool { return leader != int32(p.id) })
 	}))
 	t.Logf("all partitions have another leader %v after node %d fell silent", time.Since(silent).Round(time.Millisecond), p.id)
 	l := startLoadAt(c, h, []string{survivor.client, c.nodes[2].client})

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -34,6 +35,7 @@ type process struct {
 	client, control, admin   string
 	dir, properties, logFile string
 	binary                   string
+	within                   []string // what the process is started by, if it is not to run where the test does
 	command                  *exec.Cmd
 	ended                    chan error
 }
@@ -54,9 +56,15 @@ func newClusterOf(t *testing.T, binary string, settings ...string) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newClusterAt(t, binary, func(node, port int) string { return fmt.Sprintf("127.0.0.1:%d", ports[3*node+port]) }, settings...)
+}
+
+// newClusterAt has the nodes listen at given addresses, for clients, controllers and health.
+func newClusterAt(t *testing.T, binary string, address func(node, port int) string, settings ...string) *cluster {
+	t.Helper()
 	c, voters, dir := &cluster{t: t}, []string{}, t.TempDir()
 	for i := range nodes {
-		at := func(port int) string { return fmt.Sprintf("127.0.0.1:%d", ports[3*i+port]) }
+		at := func(port int) string { return address(i, port) }
 		p := &process{
 			id: i + 1, client: at(0), control: at(1), admin: at(2), binary: binary,
 			dir: filepath.Join(dir, fmt.Sprint(i+1)), properties: filepath.Join(dir, fmt.Sprintf("%d.properties", i+1)),
@@ -120,7 +128,8 @@ func (p *process) start() error {
 		return err
 	}
 	defer log.Close()
-	p.command = exec.Command(p.binary, "serve", p.properties)
+	words := append(slices.Clone(p.within), p.binary, "serve", p.properties)
+	p.command = exec.Command(words[0], words[1:]...)
 	p.command.Stdout, p.command.Stderr = log, log
 	if err := p.command.Start(); err != nil {
 		return err
@@ -174,6 +183,12 @@ func (p *process) kill() {
 	p.signal(syscall.SIGKILL)
 	<-p.ended
 	p.command = nil
+}
+
+// wipe kills the process and has its disk be an empty one.
+func (p *process) wipe() error {
+	p.kill()
+	return os.RemoveAll(p.dir)
 }
 
 // stop ends it in order.
