@@ -132,8 +132,8 @@ func (a *proposals) send(ctx context.Context, batch map[*replica.Partition]repli
 		for _, got := range resp.Topics[i].Partitions {
 			err := kerr.ErrorForCode(got.ErrorCode)
 			p, ok := places[place{resp.Topics[i].TopidID, got.Partition}]
-			if ok && err != nil && !errors.Is(err, kerr.InvalidUpdateVersion) {
-				// With that one, newer metadata is on its way, which ends the proposal.
+			if ok && err != nil && !errors.Is(err, kerr.InvalidUpdateVersion) && !errors.Is(err, kerr.NewLeaderElected) {
+				// With those, newer metadata is on its way, which ends the proposal.
 				a.node.logger.Info("the controller refuses an in-sync set", "partition", p.Partition.String(), "error", err)
 				p.Partition.Refused(p)
 			}

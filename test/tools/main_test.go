@@ -136,22 +136,4 @@ func refused(t *testing.T, class string, arguments ...string) string {
 	return out
 }
 
-// wants checks that each of the patterns is found in what a tool printed; a space in a pattern stands for any white space.
-func wants(t *testing.T, printed string, patterns ...string) {
-	t.Helper()
-	for _, p := range patterns {
-		if !regexp.MustCompile("(?m)" + strings.ReplaceAll(p, " ", `\s+`)).MatchString(printed) {
-			t.Errorf("%q is not in what was printed:\n%s", p, printed)
-		}
-	}
-}
-
-// hasNot checks that a text is not in what a tool printed.
-func hasNot(t *testing.T, printed string, texts ...string) {
-	t.Helper()
-	for _, text := range texts {
-		if strings.Contains(printed, text) {
-			t.Errorf("%q is in what was printed:\n%s", text, printed)
-		}
-	}
-}
+var wants, hasNot = kafkatest.Wants, kafkatest.HasNot
