@@ -90,6 +90,16 @@ func (d *decision) newBrokerEpoch() int64 {
 	return epoch
 }
 
+// sameDisks says that a registration comes from the directories that the former one
+// came from. A process locks its directories, so the former one is no more:
+// nobody needs to wait for the end of its session, as Kafka has it.
+func sameDisks(before, now []meta.ID) bool {
+	if len(before) == 0 || len(before) != len(now) {
+		return false
+	}
+	return !slices.ContainsFunc(before, func(id meta.ID) bool { return !slices.Contains(now, id) })
+}
+
 func (d *decision) registrationRefused(request *kmsg.BrokerRegistrationRequest) error {
 	if request.ClusterID != d.env.ClusterID {
 		return refuse(kerr.InconsistentClusterID,
@@ -98,7 +108,7 @@ func (d *decision) registrationRefused(request *kmsg.BrokerRegistrationRequest) 
 	existing, registered := d.im.Broker(request.BrokerID)
 	another := registered && existing.Incarnation != request.IncarnationID && request.IncarnationID != d.env.Incarnation
 	switch {
-	case another && d.alive(existing):
+	case another && d.alive(existing) && !sameDisks(existing.LogDirs, request.LogDirs):
 		return refuse(kerr.DuplicateBrokerRegistration, "Another broker is registered with that broker id.")
 	case request.IsMigratingZkBroker:
 		return refuse(kerr.BrokerIDNotRegistered, "Controller does not support registering ZK brokers.")
