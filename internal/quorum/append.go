@@ -36,15 +36,22 @@ func (a *appender) run() {
 		if tasks == nil {
 			return
 		}
-		for len(tasks) > 0 {
-			n := groupSize(tasks)
-			if err := a.handle(tasks[:n]); err != nil {
-				a.n.fail(fmt.Errorf("raft log: %w", err))
-				return
-			}
-			tasks = tasks[n:]
+		if !a.handleAll(tasks) {
+			return
 		}
 	}
+}
+
+func (a *appender) handleAll(tasks []appendTask) bool {
+	for len(tasks) > 0 {
+		n := groupSize(tasks)
+		if err := a.handle(tasks[:n]); err != nil {
+			a.n.fail(fmt.Errorf("raft log: %w", err))
+			return false
+		}
+		tasks = tasks[n:]
+	}
+	return true
 }
 
 // groupSize counts the tasks that one write and one sync can serve.
@@ -145,6 +152,9 @@ func (a *appender) installSnapshot(s *raftpb.Snapshot) error {
 	n, m := a.n, s.GetMetadata()
 	done := make(chan error, 1)
 	n.applies.queue.put(applyTask{restore: s, restored: done})
+	if n.steps != nil {
+		n.steps.Apply()
+	}
 	select {
 	case err := <-done:
 		if err != nil {

@@ -51,13 +51,20 @@ func (a *applier) run() {
 		if tasks == nil {
 			return
 		}
-		for _, t := range tasks {
-			if err := a.handle(t); err != nil {
-				a.n.fail(err)
-				return
-			}
+		if !a.handleAll(tasks) {
+			return
 		}
 	}
+}
+
+func (a *applier) handleAll(tasks []applyTask) bool {
+	for _, t := range tasks {
+		if err := a.handle(t); err != nil {
+			a.n.fail(err)
+			return false
+		}
+	}
+	return true
 }
 
 func (a *applier) handle(t applyTask) error {
@@ -133,7 +140,7 @@ func (a *applier) snapshotIfDue(due bool) {
 		return
 	}
 	a.building, a.bytes = true, 0
-	a.n.running.Go(func() {
+	a.n.aside(func() {
 		data, err := build()
 		if err == nil && len(data) > MaxSnapshotData {
 			err = fmt.Errorf("snapshot data of %d bytes", len(data))

@@ -58,9 +58,9 @@ func (d *driver) start() error {
 }
 
 func (d *driver) run() {
-	d.campaignAlone()
-	d.process()
+	d.work()
 	for {
+		d.tickOrNot()
 		var ticks <-chan time.Time
 		if d.ticker != nil {
 			ticks = d.ticker.C
@@ -72,14 +72,23 @@ func (d *driver) run() {
 			}
 			return
 		case <-ticks:
-			d.raft.Tick()
-			d.stand()
+			d.tick()
 		case <-d.n.wake:
 			d.takeIn()
 		}
-		d.campaignAlone()
-		d.process()
+		d.work()
 	}
+}
+
+func (d *driver) tick() {
+	d.raft.Tick()
+	d.stand()
+}
+
+// work does what follows from a tick or from what was taken in.
+func (d *driver) work() {
+	d.campaignAlone()
+	d.process()
 }
 
 // takeIn steps everything that waits.
@@ -214,7 +223,6 @@ func (d *driver) process() {
 	}
 	d.noticeLoss()
 	d.publish()
-	d.tickOrNot()
 }
 
 func (d *driver) handle(ready raft.Ready) {

@@ -34,6 +34,7 @@ type Node struct {
 	driver  driver
 	appends appender
 	applies applier
+	steps   *Steps // nil: the parts have goroutines
 
 	mu        sync.Mutex // guards the fields up to the blank line
 	inbox     []*raftpb.Message

@@ -27,6 +27,17 @@ func (q *queue[T]) take() []T {
 	for len(q.tasks) == 0 && !q.closed {
 		q.ready.Wait()
 	}
+	return q.all()
+}
+
+// takeNow gives what there is without waiting.
+func (q *queue[T]) takeNow() []T {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.all()
+}
+
+func (q *queue[T]) all() []T {
 	if q.closed {
 		return nil
 	}
