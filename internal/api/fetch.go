@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/barnabas-mq/barnabas/internal/config"
 	"github.com/barnabas-mq/barnabas/internal/replica"
 	"github.com/barnabas-mq/barnabas/internal/storage"
 	"github.com/barnabas-mq/barnabas/internal/wire"
@@ -24,6 +25,7 @@ import (
 func (b *Broker) fetch(r *Request) Result {
 	req := r.Body.(*kmsg.FetchRequest)
 	f := &fetching{broker: b, request: r, req: req, level: fetchLevel(req)}
+	f.selects = req.Rack != "" && config.ReplicaSelectorClass.Of(b.Config()) == config.RackAwareSelector
 	if id := fetchReplica(req); id >= 0 && !b.ServesFollowers() {
 		f.stranger = fmt.Errorf("replica %d: %w", id, kerr.NotLeaderForPartition)
 	} else if id < -1 && req.Version >= 12 && req.Version <= 14 {
@@ -59,6 +61,7 @@ type fetching struct {
 	level    replica.Level
 	context  *fetchContext
 	minBytes int
+	selects  bool  // consumers are sent to followers in their rack
 	stranger error // why a follower's fetch is refused here
 	errors   ErrorCounts
 
@@ -76,7 +79,9 @@ type fetchPart struct {
 	read    replica.Read
 	size    int
 	aborted []storage.AbortedTransaction // those that lie in what is read, for read_committed
-	err     error
+	// preferred is the follower that the consumer shall read from instead, -1: none. There are no records then.
+	preferred int32
+	err       error
 }
 
 // missing says that there is no such partition, on any broker.
@@ -191,7 +196,7 @@ func (f *fetching) collect() {
 		f.found++
 		left -= part.size
 		f.bytes += part.size
-		f.eager = f.eager || part.err != nil || part.read.Diverging != nil
+		f.eager = f.eager || f.isBehind(part) || part.err != nil || part.read.Diverging != nil || part.preferred >= 0
 		rest = rest || state.offset < part.read.Bound && part.read.Records.NextOffset < part.read.Bound
 	}
 	// What has no room, or lies in the next segment, no waiting brings into this answer.
@@ -201,17 +206,25 @@ func (f *fetching) collect() {
 // look reads one partition, at most limit bytes of it.
 func (f *fetching) look(part *fetchPart, limit int) {
 	state := part.state
+	part.preferred = -1
 	part.replica, part.err = f.find(state)
 	if part.err != nil {
 		part.read = replica.Read{HighWatermark: -1, LastStableOffset: -1, LogStartOffset: -1}
 		return
+	}
+	anywhere := f.level != replica.LogEnd && f.req.Version >= 11
+	if anywhere && f.selects {
+		if part.preferred = part.replica.PreferredReader(f.req.Rack, state.offset); part.preferred >= 0 {
+			limit = 0
+		}
 	}
 	part.read, part.err = part.replica.Read(state.offset, replica.ReadOptions{
 		Level:       f.level,
 		LeaderEpoch: max(state.leaderEpoch, -1), // Kafka ignores a smaller one here, and refuses it in ListOffsets
 		LastEpoch:   state.lastEpoch,
 		MaxBytes:    min(int(state.maxBytes), max(limit, 0)),
-		AtLeastOne:  f.bytes == 0 && f.req.Version >= 3,
+		AtLeastOne:  f.bytes == 0 && f.req.Version >= 3 && part.preferred < 0,
+		Anywhere:    anywhere,
 
 		FromFollower: f.level == replica.LogEnd, Follower: fetchReplica(f.req), BrokerEpoch: fetchBrokerEpoch(f.req),
 	})
@@ -220,7 +233,7 @@ func (f *fetching) look(part *fetchPart, limit int) {
 		part.err = fmt.Errorf("fetch of a negative number of bytes: %w", kerr.UnknownServerError)
 	}
 	if part.err != nil {
-		part.read.HighWatermark, part.read.LastStableOffset, part.read.LogStartOffset = -1, -1, -1
+		part.read.HighWatermark, part.read.LastStableOffset, part.read.LogStartOffset, part.preferred = -1, -1, -1, -1
 		return
 	}
 	part.size = part.read.Records.Len()
@@ -231,6 +244,11 @@ func (f *fetching) look(part *fetchPart, limit int) {
 			part.size = 0
 		}
 	}
+}
+
+// isBehind says that a follower of a session was told of an older high watermark (KIP-1166).
+func (f *fetching) isBehind(part *fetchPart) bool {
+	return f.level == replica.LogEnd && f.req.Version >= 18 && part.state.sent && part.state.highWatermark < part.read.HighWatermark
 }
 
 // limitless says whether a limit makes no sense. Kafka finds out when there is something to read.
@@ -266,10 +284,13 @@ func (f *fetching) ready() bool {
 // park waits for more, holding no region and no buffer meanwhile.
 func (f *fetching) park(wait time.Duration) Result {
 	watch := replica.NewWatch(f.level, f.minBytes-f.bytes)
+	if f.level == replica.LogEnd && f.req.Version >= 18 {
+		watch = replica.NewFollowersWatch(f.minBytes - f.bytes)
+	}
 	f.release()
 	for i := range f.parts {
 		if !f.parts[i].missing() {
-			f.parts[i].replica.Watch(watch, f.parts[i].seen())
+			f.parts[i].replica.Watch(watch, f.parts[i].seen(), f.parts[i].read.HighWatermark)
 		}
 	}
 	timer := time.AfterFunc(wait, watch.Fire)

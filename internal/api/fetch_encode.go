@@ -118,7 +118,7 @@ func (e *fetchEncoder) partition(part *fetchPart) error {
 	if err != nil {
 		e.out.B = e.out.B[:start]
 		part.err, part.size = err, 0
-		part.read.HighWatermark, part.read.LastStableOffset, part.read.LogStartOffset = -1, -1, -1
+		part.read.HighWatermark, part.read.LastStableOffset, part.read.LogStartOffset, part.preferred = -1, -1, -1, -1
 		e.partitionHead(part)
 		e.bytes(nil)
 	}
@@ -156,7 +156,7 @@ func (e *fetchEncoder) partitionHead(part *fetchPart) {
 		e.aborted(part)
 	}
 	if e.version >= 11 {
-		e.int32(-1) // preferred read replica
+		e.int32(part.preferred)
 	}
 }
 

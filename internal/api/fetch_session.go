@@ -197,7 +197,7 @@ func (f *fetchSession) answered(part *fetchPart) bool {
 	}
 	state := at.Value.(*fetchState)
 	state.learn(part.state.name)
-	news := !state.sent || part.err != nil || part.size > 0 || part.read.Diverging != nil ||
+	news := !state.sent || part.err != nil || part.size > 0 || part.read.Diverging != nil || part.preferred >= 0 ||
 		state.highWatermark != part.read.HighWatermark || state.logStartOffset != part.read.LogStartOffset
 	state.sent = part.err == nil // an error is told again each time
 	state.highWatermark, state.logStartOffset = part.read.HighWatermark, part.read.LogStartOffset

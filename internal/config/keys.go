@@ -57,6 +57,7 @@ var (
 	ReplicaFetchMinBytes                     = broker[int32]("replica.fetch.min.bytes")
 	ReplicaFetchResponseMaxBytes             = broker[int32]("replica.fetch.response.max.bytes")
 	ReplicaFetchWaitMaxMs                    = broker[int32]("replica.fetch.wait.max.ms")
+	ReplicaSelectorClass                     = broker[string]("replica.selector.class")
 	ReplicaLagTimeMaxMs                      = broker[int64]("replica.lag.time.max.ms")
 	AutoLeaderRebalanceEnable                = broker[bool]("auto.leader.rebalance.enable")
 	LeaderImbalanceCheckIntervalSeconds      = broker[int64]("leader.imbalance.check.interval.seconds")

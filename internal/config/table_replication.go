@@ -1,5 +1,17 @@
 package config
 
+// The values of replica.selector.class: Kafka's own classes.
+const (
+	RackAwareSelector = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
+	leaderSelector    = "org.apache.kafka.common.replica.LeaderSelector"
+)
+
+// replicaSelector allows Kafka's own classes. Kafka takes any, and fails later when there is none of the name, so descriptions say
+// nothing of what is allowed.
+func replicaSelector() Check {
+	return Check{problem: oneOf(RackAwareSelector, leaderSelector).problem}
+}
+
 // replicationRows are the settings of replication between brokers and of waiting requests.
 func replicationRows() []Row {
 	return []Row{
@@ -44,9 +56,8 @@ func replicationRows() []Row {
 			Doc: "How often the high watermarks are noted down on disk."},
 		{Name: "replica.lag.time.max.ms", Type: Long, Default: "30000",
 			Doc: "How long a follower may be behind before it no longer counts as in sync."},
-		{Name: "replica.selector.class", Type: String, Null: true, Importance: Medium,
-			Status: NotYet, Why: noCluster,
-			Doc: "Java class that chooses the replica a consumer reads from."},
+		{Name: "replica.selector.class", Type: String, Null: true, Importance: Medium, Check: replicaSelector(),
+			Doc: "Which replica a consumer reads from: by RackAwareReplicaSelector one in its own rack (client.rack, broker.rack), else the leader. Own Java classes cannot be had."},
 		{Name: "replica.socket.receive.buffer.bytes", Type: Int, Default: "65536",
 			Status: NotYet, Why: noCluster,
 			Doc: "Receive buffer of the connections between brokers."},

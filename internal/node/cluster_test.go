@@ -22,6 +22,7 @@ type ensemble struct {
 	ports []int
 	nodes []*process // nil while it does not run
 	more  map[string]string
+	own   [3]map[string]string // of one node
 }
 
 func newEnsemble(t *testing.T, more map[string]string) *ensemble {
@@ -62,6 +63,7 @@ func (e *ensemble) settings(i int) map[string]string {
 		"listeners": fmt.Sprintf("PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:%d", e.ports[i]),
 	}
 	maps.Copy(s, e.more)
+	maps.Copy(s, e.own[i])
 	return s
 }
 

@@ -101,8 +101,7 @@ func (p *Partition) learn(log *storage.Log, f Fetched) {
 	if to := min(f.HighWatermark, log.EndOffset()); to > p.highWatermark.Load() {
 		log.SetHighWatermark(to)
 		p.highWatermark.Store(to)
-		p.watches.add(Committed, all)
-		p.watches.add(Stable, all)
+		p.watches.moved()
 	}
 	if f.LogStartOffset > log.StartOffset() && f.LogStartOffset <= p.highWatermark.Load() {
 		if err := log.DeleteRecordsBefore(f.LogStartOffset); err != nil {

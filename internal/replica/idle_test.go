@@ -166,7 +166,7 @@ func TestALongPollOrAWaitForTheCommitKeepsALogOpen(t *testing.T) {
 		polled, led := h.partition("polled"), h.partition("led")
 		h.post(polled, "one")
 		w := NewWatch(Committed, 1)
-		polled.Watch(w, 1)
+		polled.Watch(w, 1, 0)
 		if _, err := led.Coordinated(); err != nil {
 			t.Fatal(err)
 		}

@@ -109,6 +109,21 @@ func (p *Partition) borrowLed(expected int32) (*leader, error) {
 	return l, err
 }
 
+// borrowFollowing is borrow if this broker follows in the expected epoch (-1: any). The caller holds mu.
+func (p *Partition) borrowFollowing(expected int32) error {
+	if p.gone != nil {
+		return p.gone
+	}
+	if _, err := p.open(); err != nil {
+		return err
+	}
+	if err := checkEpoch(expected, p.epoch); err != nil {
+		return fmt.Errorf("partition %s: %w", p, err)
+	}
+	p.users.Add(1)
+	return nil
+}
+
 // Producers lists the log's active producers, by id. The error is NOT_LEADER_OR_FOLLOWER if this broker does not lead.
 func (p *Partition) Producers() ([]storage.ProducerState, error) {
 	p.mu.Lock()
@@ -343,14 +358,12 @@ func (p *Partition) advance() []parked {
 	return p.leader.release(to)
 }
 
-// advanceForAll is advance when it is not an append that moves the high watermark: it wakes every reader of what is
-// committed, as nobody knows how many bytes that is. The caller holds mu.
+// advanceForAll is advance when it is not an append that moves the high watermark. The caller holds mu.
 func (p *Partition) advanceForAll() []parked {
 	before := p.highWatermark.Load()
 	free := p.advance()
 	if p.highWatermark.Load() > before {
-		p.watches.add(Committed, all)
-		p.watches.add(Stable, all)
+		p.watches.moved()
 	}
 	return free
 }
@@ -400,12 +413,14 @@ func (p *Partition) flushError(err error) error {
 	return fmt.Errorf("partition %s: flush: %w: %w", p, err, kerr.KafkaStorageError)
 }
 
-// Watch places a long poll that saw the log readable below seen. When more is readable already, or the partition
-// cannot be read here, it fires at once.
-func (p *Partition) Watch(w *Watch, seen int64) {
+// Watch places a long poll that saw the log readable below seen and, if it is a follower's, was told of a high watermark. When there
+// is more to tell already, or the partition cannot be read here, it fires at once.
+func (p *Partition) Watch(w *Watch, seen, told int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, err := p.leading(-1); err != nil || p.readable(w.level) > seen {
+	_, err := p.leading(-1)
+	follows := p.leader == nil && p.log != nil && p.gone == nil && w.level != LogEnd // a consumer of its own rack
+	if err != nil && !follows || p.readable(w.level) > seen || w.follows && p.highWatermark.Load() > told {
 		w.add(all)
 		return
 	}

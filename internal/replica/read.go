@@ -19,7 +19,9 @@ type ReadOptions struct {
 	FromFollower bool
 	Follower     int32
 	BrokerEpoch  int64
-	AtLeastOne   bool // give one batch even if it is larger than MaxBytes
+	// Anywhere says that a consumer reads which may be sent to a follower (Fetch v11+, KIP-392): it is served here, whoever leads.
+	Anywhere   bool
+	AtLeastOne bool // give one batch even if it is larger than MaxBytes
 }
 
 // Read is one partition's part of a fetch. Records must be closed by the caller.
@@ -42,7 +44,13 @@ type EpochEnd struct {
 // offsets in the answer are still right.
 func (p *Partition) Read(offset int64, o ReadOptions) (Read, error) {
 	p.mu.Lock()
-	l, err := p.borrowLed(o.LeaderEpoch)
+	var l *leader
+	var err error
+	if o.Anywhere && p.leader == nil {
+		err = p.borrowFollowing(o.LeaderEpoch)
+	} else {
+		l, err = p.borrowLed(o.LeaderEpoch)
+	}
 	if err == nil && o.FromFollower {
 		if err = l.mayFetch(o.Follower); err != nil {
 			p.giveBack()

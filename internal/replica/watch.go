@@ -25,6 +25,7 @@ const all = math.MaxInt32
 // once they suffice, so that a poll for many bytes is not woken by each small append. It fires once.
 type Watch struct {
 	level   Level
+	follows bool // a follower's: it also waits to be told of another high watermark
 	missing atomic.Int64
 	fired   atomic.Bool
 	done    chan struct{}
@@ -34,6 +35,14 @@ type Watch struct {
 func NewWatch(level Level, minBytes int) *Watch {
 	w := &Watch{level: level, done: make(chan struct{})}
 	w.missing.Store(int64(minBytes))
+	return w
+}
+
+// NewFollowersWatch makes a watch at the log's end that also fires when the high watermark is another than the follower was told:
+// else it would hear of it with what is appended next, or when its poll is over (KIP-1166).
+func NewFollowersWatch(minBytes int) *Watch {
+	w := NewWatch(LogEnd, minBytes)
+	w.follows = true
 	return w
 }
 
@@ -73,6 +82,16 @@ func (ws watches) add(level Level, bytes int64) {
 	for _, w := range ws {
 		if w.level == level {
 			w.add(bytes)
+		}
+	}
+}
+
+// moved is called when the high watermark moves otherwise than by an append: it wakes every reader of what is committed, as nobody
+// knows how many bytes that is, and every follower that has to know.
+func (ws watches) moved() {
+	for _, w := range ws {
+		if w.level != LogEnd || w.follows {
+			w.add(all)
 		}
 	}
 }

@@ -23,7 +23,7 @@ func fired(w *Watch) bool {
 // watch places a long poll that has seen the log up to seen.
 func watch(p *Partition, level Level, minBytes int, seen int64) *Watch {
 	w := NewWatch(level, minBytes)
-	p.Watch(w, seen)
+	p.Watch(w, seen, 0)
 	return w
 }
 
@@ -58,7 +58,7 @@ func TestALongPollOnSeveralPartitionsCountsTheirBytesTogether(t *testing.T) {
 	h.apply(topicRecords("bills", 2)...)
 	w := NewWatch(Committed, 2*len(letter("x")))
 	for _, topic := range []string{"orders", "bills"} {
-		h.partition(topic).Watch(w, 0)
+		h.partition(topic).Watch(w, 0, 0)
 	}
 	h.post(h.partition("orders"), "x")
 	if fired(w) {
@@ -84,6 +84,26 @@ func TestFollowersAreWokenByWhatIsAppendedAndConsumersByWhatIsCommitted(t *testi
 	}
 }
 
+func TestAFollowerIsWokenToBeToldOfAHighWatermark(t *testing.T) {
+	h := build(t, 1<<40)
+	p := h.pair("orders", 1)
+	h.post(p, "x")
+	w := NewFollowersWatch(1 << 20)
+	p.Watch(w, p.log.EndOffset(), 0)
+	if fired(w) {
+		t.Fatal("there is nothing to tell")
+	}
+	h.inSync(1, 1)
+	if !fired(w) {
+		t.Error("it is not told that what it has is committed")
+	}
+	late := NewFollowersWatch(1 << 20)
+	p.Watch(late, p.log.EndOffset(), 0)
+	if !fired(late) {
+		t.Error("one that came a moment later is not told")
+	}
+}
+
 func TestALongPollFiresAtOnceWhenItsPartitionIsReadHereNoMore(t *testing.T) {
 	for how, end := range map[string]func(*house){
 		"another leader": func(h *house) { h.elect(1, 2) },
@@ -94,8 +114,12 @@ func TestALongPollFiresAtOnceWhenItsPartitionIsReadHereNoMore(t *testing.T) {
 		p := h.pair("orders", 1)
 		w := watch(p, Committed, 1<<20, 0)
 		end(h)
-		if !fired(w) || !fired(watch(p, Committed, 1<<20, 0)) {
+		if !fired(w) || !fired(watch(p, LogEnd, 1<<20, 0)) {
 			t.Errorf("%s: it waits", how)
+		}
+		// Consumers may read from a follower, and wait there.
+		if follows := how == "another leader"; fired(watch(p, Committed, 1<<20, 0)) == follows {
+			t.Errorf("%s: a consumer waits, or does not", how)
 		}
 	}
 }
