@@ -19,10 +19,8 @@ func quotaRows() []Row {
 			Status: NotYet, Why: noQuotas,
 			Doc: "Length of one sample of the quota on topic changes."},
 		{Name: "follower.replication.throttled.rate", Type: Long, Dynamic: true, Default: "9223372036854775807", Check: atLeast(0), Importance: Medium, Update: ClusterWide,
-			Status: NotYet, Why: noQuotas,
 			Doc: "Most bytes a second that this broker takes in as a follower of throttled partitions."},
 		{Name: "leader.replication.throttled.rate", Type: Long, Dynamic: true, Default: "9223372036854775807", Check: atLeast(0), Importance: Medium, Update: ClusterWide,
-			Status: NotYet, Why: noQuotas,
 			Doc: "Most bytes a second that this broker gives out as the leader of throttled partitions."},
 		{Name: "quota.window.num", Type: Int, Default: "11", Check: atLeast(1), Importance: Low,
 			Status: NotYet, Why: noQuotas,
@@ -34,10 +32,8 @@ func quotaRows() []Row {
 			Status: NotYet, Why: noQuotas,
 			Doc: "Most bytes a second that move between the directories of a broker."},
 		{Name: "replication.quota.window.num", Type: Int, Default: "11", Check: atLeast(1), Importance: Low,
-			Status: NotYet, Why: noQuotas,
 			Doc: "How many samples the throttle on replication averages over."},
 		{Name: "replication.quota.window.size.seconds", Type: Int, Default: "1", Check: atLeast(1), Importance: Low,
-			Status: NotYet, Why: noQuotas,
 			Doc: "Length of one sample of the throttle on replication."},
 	}
 }

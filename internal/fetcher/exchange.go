@@ -25,6 +25,9 @@ func (f *fetcher) request(conn *client.Conn) *kmsg.FetchRequest {
 		if full {
 			p.sent = asked{}
 		}
+		if p.partition != nil && !p.until.After(now) && !p.partition.MayFetch() {
+			p.until = now.Add(throttledPause)
+		}
 		if p.partition == nil || p.until.After(now) {
 			if p.sent.in {
 				forget(forgotten, at)
@@ -51,6 +54,9 @@ func (f *fetcher) request(conn *client.Conn) *kmsg.FetchRequest {
 	}
 	return req
 }
+
+// throttledPause is how long a partition is left out of the fetches before it is looked whether the throttle allows more.
+const throttledPause = 50 * time.Millisecond
 
 func (f *fetcher) ask(topics map[[16]byte]*kmsg.FetchRequestTopic, p *following) {
 	topic := p.partition.Topic()

@@ -188,6 +188,8 @@ func (n *Node) openBroker(ctx context.Context) error {
 	n.replicas = replica.New(replica.Options{
 		NodeID: n.nodeID, Dirs: n.dirs, Logger: n.logger, Now: time.Now, Settings: n.live.topicSettings,
 		AcknowledgeEarly: n.options.AcknowledgeEarly, Propose: n.proposals.add, Follow: n.fetchers.Follow,
+		ThrottleSamples: int(config.ReplicationQuotaWindowNum.Of(v)),
+		ThrottleSample:  time.Duration(config.ReplicationQuotaWindowSizeSeconds.Of(v)) * time.Second,
 	})
 	n.groups = n.newGroups()
 	n.broker = &api.Broker{

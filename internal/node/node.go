@@ -334,6 +334,8 @@ func (n *Node) act(image *meta.Image, d meta.Delta) {
 		n.logger.Warn("a dynamic config takes effect in part only", "error", err)
 	}
 	n.server.SetLimits(limits)
+	v := n.live.values()
+	n.replicas.SetThrottles(config.LeaderReplicationThrottledRate.Of(v), config.FollowerReplicationThrottledRate.Of(v))
 	n.reconfigureDirs()
 	n.setListeners()
 	n.assignments.add(n.replicas.Apply(image, d))

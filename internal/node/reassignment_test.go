@@ -115,3 +115,27 @@ func TestAPartitionMovesToOtherBrokersWithItsRecords(t *testing.T) {
 		t.Errorf("before: %s\nafter: %s", before, after)
 	}
 }
+
+func TestAReassignmentUnderAThrottleOfNothingWaitsUntilThatIsLifted(t *testing.T) {
+	for _, side := range []string{"leader", "follower"} {
+		e := newEnsemble(t, nil)
+		e.start(0, 1, 2)
+		e.createOn(0, "moving", 1)
+		e.awaitPlace("moving", 1)
+		_, err := e.nodes[0].client.produce("moving", 0, records("a"))
+		must(t, err)
+		at := e.nodes[0].client
+		must(t, at.setConfig(kmsg.ConfigResourceTypeBroker, "", side+".replication.throttled.rate", "0"))
+		must(t, at.setConfig(kmsg.ConfigResourceTypeTopic, "moving", side+".replication.throttled.replicas", "0:1,0:2"))
+		must(t, at.reassign("moving", []int32{1, 2}))
+		for until := time.Now().Add(300 * time.Millisecond); time.Now().Before(until); {
+			where, err := at.place("moving")
+			must(t, err)
+			if len(where.ISR) != 1 {
+				t.Fatalf("%s: in sync are %v", side, where.ISR)
+			}
+		}
+		must(t, at.setConfig(kmsg.ConfigResourceTypeBroker, "", side+".replication.throttled.rate", "1000000"))
+		e.awaitPlace("moving", 1, 2)
+	}
+}

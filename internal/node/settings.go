@@ -2,6 +2,8 @@ package node
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"github.com/barnabas-mq/barnabas/internal/batch"
@@ -42,9 +44,33 @@ func (l *live) topicSettings(image *meta.Image, topic string) *replica.Settings 
 		Check:       checkOptions(v),
 		MinInSync:   int(config.TopicMinInsyncReplicas.Of(v)),
 		GroupCommit: config.TopicFlushMessages.Of(v) == 1,
+
+		LeaderThrottled:   throttled(config.TopicLeaderThrottledReplicas.Of(v), l.nodeID),
+		FollowerThrottled: throttled(config.TopicFollowerThrottledReplicas.Of(v), l.nodeID),
 	}
 	s.Storage.ProducerExpirationMs = int64(config.ProducerIDExpirationMs.Of(l.values()))
 	return s
+}
+
+// throttled picks a broker's partitions out of a list of partition:broker, which has been checked.
+func throttled(replicas []string, broker int32) replica.Throttled {
+	var t replica.Throttled
+	for _, entry := range replicas {
+		if entry == "*" {
+			return replica.Throttled{All: true}
+		}
+		partition, id, _ := strings.Cut(entry, ":")
+		if id != strconv.Itoa(int(broker)) {
+			continue
+		}
+		if index, err := strconv.ParseInt(partition, 10, 32); err == nil {
+			if t.Partitions == nil {
+				t.Partitions = make(map[int32]bool)
+			}
+			t.Partitions[int32(index)] = true
+		}
+	}
+	return t
 }
 
 func storageSettings(v *config.Values) *storage.Settings {

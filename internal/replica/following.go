@@ -90,6 +90,7 @@ func (p *Partition) AppendFetched(f Fetched) (next Next, flush bool, err error) 
 			return Next{}, false, fmt.Errorf("partition %s: fetched at %d: %w", p, f.Offset, err)
 		}
 		p.topic.Traffic.ReplicationBytesIn.Add(int64(len(records)))
+		p.got(len(records))
 	}
 	p.learn(log, f)
 	next = Next{Offset: log.EndOffset(), LastEpoch: lastEpoch(log), StartOffset: log.StartOffset()}

@@ -35,6 +35,9 @@ type Options struct {
 	// Follow is told that a replica follows a leader from here on, or, with -1, none: it leads itself, nobody does, or it is gone.
 	// It must not wait.
 	Follow func(p *Partition, leader, leaderEpoch int32)
+	// ThrottleSamples of ThrottleSample each are what throttles average over. 0: Kafka's 11 seconds.
+	ThrottleSamples int
+	ThrottleSample  time.Duration
 }
 
 // Manager is this broker's replicas. Apply is called by one goroutine; all else by anybody.
@@ -51,6 +54,8 @@ type Manager struct {
 	end        context.CancelFunc
 	retries    retries
 
+	leaderThrottle, followerThrottle *Throttle
+
 	mu     sync.RWMutex
 	byName map[string]*Topic
 	byID   map[[16]byte]*Topic
@@ -59,6 +64,10 @@ type Manager struct {
 // New makes a manager that holds nothing until Apply.
 func New(o Options) *Manager {
 	m := &Manager{o: o, byName: make(map[string]*Topic), byID: make(map[[16]byte]*Topic), lodgers: make(map[*logdir.Dir]int)}
+	if o.ThrottleSamples == 0 {
+		o.ThrottleSamples, o.ThrottleSample = 11, time.Second
+	}
+	m.leaderThrottle, m.followerThrottle = newThrottle(o.ThrottleSamples, o.ThrottleSample), newThrottle(o.ThrottleSamples, o.ThrottleSample)
 	m.life, m.end = context.WithCancel(context.Background())
 	m.image.Store(meta.Empty())
 	return m

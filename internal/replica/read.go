@@ -85,9 +85,15 @@ func (p *Partition) Read(offset int64, o ReadOptions) (Read, error) {
 	if offset >= r.Bound {
 		return r, nil
 	}
+	if o.FromFollower && p.holdsBack(l, o.Follower) {
+		return r, nil
+	}
 	r.Records, err = p.log.Read(offset, r.Bound, o.MaxBytes, o.AtLeastOne)
 	if err != nil {
 		return r, fmt.Errorf("partition %s: offset %d: %w", p, offset, err)
+	}
+	if o.FromFollower {
+		p.gave(r.Records.Len())
 	}
 	return r, nil
 }

@@ -15,6 +15,9 @@ type Settings struct {
 	// GroupCommit is flush.messages=1: only what is durable counts for the high watermark, so nothing is readable or
 	// acknowledged before it, and all who wait share one sync.
 	GroupCommit bool
+	// LeaderThrottled and FollowerThrottled are which of this broker's replicas give out, and take in, no more than the throttles
+	// allow (leader.replication.throttled.replicas, follower.replication.throttled.replicas).
+	LeaderThrottled, FollowerThrottled Throttled
 }
 
 // Topic is what the replicas of one topic on this broker share.
