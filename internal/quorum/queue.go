@@ -37,6 +37,12 @@ func (q *queue[T]) takeNow() []T {
 	return q.all()
 }
 
+func (q *queue[T]) waits() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.tasks) > 0
+}
+
 func (q *queue[T]) all() []T {
 	if q.closed {
 		return nil

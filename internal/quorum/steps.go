@@ -31,6 +31,18 @@ func (n *Node) aside(f func()) {
 	n.running.Go(f)
 }
 
+// Waiting says which parts have something to do.
+func (s *Steps) Waiting() (driver, appender, applier, builder bool) {
+	n := s.n
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.stopped {
+		return false, false, false, false
+	}
+	driver = len(n.inbox)+len(n.responses)+len(n.proposals)+len(n.calls) > 0
+	return driver, n.appends.queue.waits(), n.applies.queue.waits(), len(s.builds) > 0
+}
+
 // Tick is a tenth of the election timeout passing.
 func (s *Steps) Tick() {
 	if s.runs() {
