@@ -20,6 +20,15 @@ func isInternalTopic(name string) bool {
 	return name == offsetsTopic || name == transactionsTopic || name == sharesTopic
 }
 
+// InternalFactors are the replication factors that internal topics are to have, by name.
+func InternalFactors(settings *config.Values) map[string]int {
+	return map[string]int{
+		offsetsTopic:      int(config.OffsetsTopicReplicationFactor.Of(settings)),
+		transactionsTopic: int(config.TransactionsTopicReplicationFactor.Of(settings)),
+		sharesTopic:       int(config.SharesTopicReplicationFactor.Of(settings)),
+	}
+}
+
 // InternalTopic is how an internal topic is created, as settings say, over an image. Whoever makes one, for itself or for a
 // client that asks for its metadata, makes it so: an ordinary topic of the name would be of no use to its coordinator.
 func InternalTopic(name string, settings *config.Values, image *meta.Image) kmsg.CreateTopicsRequestTopic {

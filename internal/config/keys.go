@@ -57,6 +57,7 @@ var (
 	ReplicaFetchMinBytes                     = broker[int32]("replica.fetch.min.bytes")
 	ReplicaFetchResponseMaxBytes             = broker[int32]("replica.fetch.response.max.bytes")
 	ReplicaFetchWaitMaxMs                    = broker[int32]("replica.fetch.wait.max.ms")
+	InternalTopicsFactorRaiseEnable          = broker[bool]("barnabas.internal.topics.factor.raise.enable")
 	FollowerReplicationThrottledRate         = broker[int64]("follower.replication.throttled.rate")
 	LeaderReplicationThrottledRate           = broker[int64]("leader.replication.throttled.rate")
 	ReplicationQuotaWindowNum                = broker[int32]("replication.quota.window.num")

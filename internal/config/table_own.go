@@ -13,6 +13,8 @@ func ownRows() []Row {
 			Doc: "Free space to leave on each disk, below which producing gets a retriable error while fetching, deleting and retention go on: 0 takes the smaller of 5 % of the disk and 1 GiB, -1 leaves none."},
 		{Name: "barnabas.max.open.log.files", Type: Int, Default: "8000", Check: atLeast(64), Importance: Medium,
 			Doc: "How many segment and index files may be open at once; the least recently used are closed beyond that. At most half of the descriptors that the process may have are used, so that connections find theirs."},
+		{Name: "barnabas.internal.topics.factor.raise.enable", Type: Boolean, Default: "true", Importance: Medium,
+			Doc: "Whether __consumer_offsets and its like, where they were made when there were fewer brokers, get the replicas that their settings ask for as brokers come (offsets.topic.replication.factor and its like)."},
 		{Name: "barnabas.disk.operations.max", Type: Int, Default: "64", Check: between(1, 4096), Importance: Low,
 			Doc: "How many disk operations that may block run at once in each data directory."},
 		{Name: "barnabas.flush.workers", Type: Int, Default: "8", Check: between(1, 256), Importance: Low,

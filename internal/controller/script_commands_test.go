@@ -23,6 +23,7 @@ var commands = map[string]func(c *cluster, a arguments, lines []string){
 	"tick":         (*cluster).tick,
 	"fence":        (*cluster).fenceNow,
 	"balance":      (*cluster).balance,
+	"raise":        (*cluster).raise,
 	"takeover":     (*cluster).takeover,
 	"create":       (*cluster).create,
 	"delete":       (*cluster).delete,
@@ -176,6 +177,17 @@ func (c *cluster) fenceNow(a arguments, _ []string) {
 
 func (c *cluster) balance(arguments, []string) {
 	d, more := Balance(c.state, c.env)
+	c.apply(d)
+	c.prepend("more %t\n", more)
+}
+
+// raise asks for factors of topics by name.
+func (c *cluster) raise(a arguments, _ []string) {
+	factors := make(map[string]int)
+	for name := range a.named {
+		factors[name] = int(a.number(name, 0))
+	}
+	d, more := RaiseFactors(c.state, c.env, factors)
 	c.apply(d)
 	c.prepend("more %t\n", more)
 }

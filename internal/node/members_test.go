@@ -217,3 +217,33 @@ func TestBrokersFollowTheMetadataOfAControllerThatIsNoBroker(t *testing.T) {
 	e.create(2, "another", 1, 2)
 	e.nodes[1].awaitQuorum(t, []int32{1}, []int32{2, 3})
 }
+
+func TestTheOffsetsOfAGroupOutliveTheNodeThatBeganAlone(t *testing.T) {
+	e := newEnsemble(t, map[string]string{"controller.quorum.auto.join.enable": "true", "offsets.topic.replication.factor": "3"})
+	alone := mustLaunch(t, e.disks[2], map[string]string{"node.id": "3"})
+	find := kmsg.NewPtrFindCoordinatorRequest()
+	find.CoordinatorKey, find.CoordinatorKeys = "readers", []string{"readers"}
+	for deadline := time.Now().Add(patience); ; {
+		answer, err := call[*kmsg.FindCoordinatorResponse](alone.client, find)
+		must(t, err)
+		if len(answer.Coordinators) == 1 && answer.Coordinators[0].ErrorCode == 0 {
+			break
+		}
+		if alone.client.giveUp(deadline) {
+			t.Fatalf("there is no coordinator: %+v", answer)
+		}
+	}
+	alone.mustStop(t)
+	e.start(2)
+	e.start(0, 1)
+	for deadline := time.Now().Add(patience); ; {
+		at, err := e.nodes[0].client.place("__consumer_offsets")
+		must(t, err)
+		if len(at.Replicas) == 3 && len(at.ISR) == 3 {
+			break
+		}
+		if e.nodes[0].client.giveUp(deadline) {
+			t.Fatalf("replicas are %v, in sync %v", at.Replicas, at.ISR)
+		}
+	}
+}

@@ -275,7 +275,7 @@ func (n *Node) Dirs() []string {
 // join makes this node a member of the cluster.
 func (n *Node) join(ctx context.Context) error {
 	if n.isController() {
-		n.background.start(n.controller.rebalance)
+		n.background.start(n.controller.rebalance, n.controller.raiseFactors)
 	}
 	if n.isBroker() {
 		if err := n.joinBrokers(ctx); err != nil {
