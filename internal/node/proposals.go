@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -83,18 +82,29 @@ func (a *proposals) propose(ctx context.Context) {
 			continue
 		}
 		if err := a.send(ctx, batch); err != nil && ctx.Err() == nil {
-			a.node.logger.Warn("in-sync sets could not be proposed", "partitions", len(batch), "error", err)
-			for _, p := range batch {
-				p.Partition.Refused(p) // it is proposed again with the next fetch, or look
-			}
+			a.node.logger.Warn("in-sync sets could not be proposed, and are again", "partitions", len(batch), "error", err)
 			if pause(ctx, retryAfter) != nil {
 				return
 			}
+			a.again(batch)
 		}
 	}
 }
 
-// send proposes, and ends those proposals that the controller refuses. What it confirms comes as metadata.
+// again has proposals sent again for whose partitions there is no newer one.
+func (a *proposals) again(batch map[*replica.Partition]replica.Proposal) {
+	for p, proposal := range batch {
+		a.mu.Lock()
+		_, newer := a.pending[p]
+		a.mu.Unlock()
+		if !newer {
+			a.add(proposal)
+		}
+	}
+}
+
+// send proposes, and ends those proposals that the controller refuses. What it confirms comes as metadata. After an error all are to
+// be sent again: the controller may or may not have taken them.
 func (a *proposals) send(ctx context.Context, batch map[*replica.Partition]replica.Proposal) error {
 	type place struct {
 		topic [16]byte
@@ -128,18 +138,22 @@ func (a *proposals) send(ctx context.Context, batch map[*replica.Partition]repli
 	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
 		return err
 	}
+	var failed error
 	for i := range resp.Topics {
 		for _, got := range resp.Topics[i].Partitions {
-			err := kerr.ErrorForCode(got.ErrorCode)
 			p, ok := places[place{resp.Topics[i].TopidID, got.Partition}]
-			if ok && err != nil && !errors.Is(err, kerr.InvalidUpdateVersion) && !errors.Is(err, kerr.NewLeaderElected) {
-				// With those, newer metadata is on its way, which ends the proposal.
-				a.node.logger.Info("the controller refuses an in-sync set", "partition", p.Partition.String(), "error", err)
-				p.Partition.Refused(p)
+			err := kerr.ErrorForCode(got.ErrorCode)
+			if ok && err != nil {
+				a.node.logger.Info("the controller does not take an in-sync set", "partition", p.Partition.String(), "error", err)
+			}
+			if ok && p.Partition.Answered(p, err) {
+				failed = err
+			} else {
+				delete(batch, p.Partition)
 			}
 		}
 	}
-	return nil
+	return failed
 }
 
 func proposed(p replica.Proposal) kmsg.AlterPartitionRequestTopicPartition {

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -146,8 +147,25 @@ func (p *Partition) propose(isr []int32) {
 	m.o.Propose(out)
 }
 
-// Refused ends a proposal that will not be confirmed.
-func (p *Partition) Refused(was Proposal) {
+// Answered takes what came of a proposal, and says whether it has to be sent again. Only an error that the controller gives to a
+// proposal of the epochs that it has itself ends one. With any other the proposal may have been taken when it was sent before, in
+// an answer that got lost: somebody who is in sync as the controller knows would not count here, and could be elected
+// without what is acknowledged meanwhile. Newer metadata ends it then, or another answer.
+func (p *Partition) Answered(was Proposal, err error) (again bool) {
+	for _, over := range []error{kerr.FencedLeaderEpoch, kerr.InvalidUpdateVersion, kerr.NewLeaderElected, kerr.UnknownTopicID, kerr.UnknownTopicOrPartition} {
+		if errors.Is(err, over) {
+			return false
+		}
+	}
+	if errors.Is(err, kerr.IneligibleReplica) || errors.Is(err, kerr.InvalidRequest) {
+		p.refused(was)
+		return false
+	}
+	return err != nil
+}
+
+// refused ends a proposal that will not be confirmed.
+func (p *Partition) refused(was Proposal) {
 	p.mu.Lock()
 	var free []parked
 	if l := p.leader; l != nil && p.log != nil && l.epoch == was.LeaderEpoch && p.assigned.PartitionEpoch == was.PartitionEpoch {

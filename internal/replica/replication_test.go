@@ -30,6 +30,7 @@ type trio struct {
 	refused   int
 	sent      int
 	careless  func(*trio, *Partition) // a planted fault, called after each post
+	forgetful bool                    // a planted fault: a proposal is forgotten when a newer leader epoch has begun
 }
 
 const trioNodes = 3
@@ -89,8 +90,11 @@ func (w *trio) decide() {
 	proposal := w.proposals[0]
 	w.proposals = w.proposals[1:]
 	p := w.state()
-	if p.LeaderEpoch != proposal.LeaderEpoch || p.PartitionEpoch != proposal.PartitionEpoch {
-		proposal.Partition.Refused(proposal)
+	if err := outdated(p, proposal); err != nil {
+		proposal.Partition.Answered(proposal, err)
+		if w.forgetful && errors.Is(err, kerr.FencedLeaderEpoch) {
+			proposal.Partition.refused(proposal)
+		}
 		return
 	}
 	change := meta.NewPartitionChange(idOf(1), 0)
@@ -98,6 +102,19 @@ func (w *trio) decide() {
 		change.ISR = append(change.ISR, m.ID)
 	}
 	w.image = w.image.Replay(change)
+	if w.random.IntN(2) == 0 {
+		w.proposals = append(w.proposals, proposal) // the answer is lost, so it is sent again
+	}
+}
+
+func outdated(p *meta.Partition, proposal Proposal) error {
+	switch {
+	case p.LeaderEpoch != proposal.LeaderEpoch:
+		return kerr.FencedLeaderEpoch
+	case p.PartitionEpoch != proposal.PartitionEpoch:
+		return kerr.InvalidUpdateVersion
+	}
+	return nil
 }
 
 // post writes with acks=all to a broker, which may or may not believe to lead.
@@ -307,4 +324,20 @@ func TestTheWorldsShowAnAcknowledgementBeforeReplication(t *testing.T) {
 		}
 	}
 	t.Error("200 worlds in which leaders acknowledge too early, and nobody noticed")
+}
+
+func TestTheWorldsShowAProposalThatIsForgottenThoughItWasTaken(t *testing.T) {
+	for seed := range uint64(2_000) {
+		w := newTrio(t, seed)
+		w.forgetful = true
+		for range 300 {
+			w.step()
+		}
+		w.heal()
+		if wrong := w.judge(); len(wrong) > 0 {
+			t.Logf("seed %d: %v", seed, wrong)
+			return
+		}
+	}
+	t.Error("2000 worlds in which leaders forget what they proposed, and nobody noticed")
 }

@@ -73,7 +73,7 @@ func TestTheWorldsShowEachMistake(t *testing.T) {
 		{"a fenced broker that leads on", 1, faults{keepsFenced: true}},
 		{"a leader that acknowledges what only it has", 6, faults{earlyAcks: true}},
 		{"a leader that acknowledges with too few in sync (KIP-966)", 3, faults{ackWhileAlone: true}},
-		{"a leader that forgets what it proposed (KIP-497)", 334, faults{forgetsISR: true}},
+		{"a leader that forgets what it proposed (KIP-497)", 3037105675364262566, faults{forgetsISR: true}},
 		{"a follower that cuts its log at its high watermark (KIP-101)", 3, faults{cutsToHW: true}},
 		{"a follower that takes an answer to an earlier question (KAFKA-18991)", 1, faults{acceptsAnyTerm: true}},
 		{"an unclean shutdown that passes for a clean one (KAFKA-18635)", 8, faults{alwaysClean: true}},

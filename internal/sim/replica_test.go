@@ -218,25 +218,21 @@ func (r *replica) sendProposal(request *kmsg.AlterPartitionRequest, epoch int32)
 	if !r.leads || r.proposed == nil || r.state.PartitionEpoch != epoch {
 		return
 	}
-	r.b.h.ask(request, func(answer kmsg.Response) { r.refused(answer.(*kmsg.AlterPartitionResponse), epoch) })
-	r.b.h.after(400, func() {
-		if r.b.h.w.plan.faults.forgetsISR && r.state.PartitionEpoch == epoch {
-			r.proposed = nil
-		}
-		r.sendProposal(request, epoch)
-	})
+	r.b.h.ask(request, func(answer kmsg.Response) { r.answered(answer.(*kmsg.AlterPartitionResponse), epoch) })
+	r.b.h.after(400, func() { r.sendProposal(request, epoch) })
 }
 
-// refused ends a proposal that the controller will not take. What it took is in the metadata.
-func (r *replica) refused(answer *kmsg.AlterPartitionResponse, epoch int32) {
+// answered ends a proposal that was not taken and will not be. What was taken, now or when it was asked before, is in the metadata.
+func (r *replica) answered(answer *kmsg.AlterPartitionResponse, epoch int32) {
 	code := answer.ErrorCode
 	if code == 0 {
 		code = answer.Topics[0].Partitions[0].ErrorCode
 	}
-	if code == 0 || code == kerr.InvalidUpdateVersion.Code || code == kerr.NewLeaderElected.Code || r.state.PartitionEpoch != epoch {
-		return
+	ends := code == kerr.IneligibleReplica.Code || code == kerr.InvalidRequest.Code ||
+		code == kerr.FencedLeaderEpoch.Code && r.b.h.w.plan.faults.forgetsISR
+	if ends && r.state.PartitionEpoch == epoch {
+		r.proposed = nil
 	}
-	r.proposed = nil
 }
 
 // ask fetches from the leader: what comes back is for this leader epoch and this end of the log alone.

@@ -34,7 +34,7 @@ type faults struct {
 	earlyAcks      bool // a leader acknowledges what only it has
 	cutsToHW       bool // a follower cuts its log at its high watermark
 	alwaysClean    bool // a broker says that it went cleanly though its machine lost power (KAFKA-18635)
-	forgetsISR     bool // a leader forgets what it proposed when the answer does not come
+	forgetsISR     bool // a leader forgets what it proposed when a newer epoch has begun
 	oldIdentity    bool // a disk that was wiped votes under its old id
 	ackWhileAlone  bool // a leader advances its high watermark below min.insync.replicas
 	acceptsAnyTerm bool // a broker takes records of whoever answers, in whatever epoch
