@@ -136,7 +136,7 @@ All commands but serve and log talk to a broker at --bootstrap-server.`,
 	flags.StringSliceVarP(&a.bootstrap, "bootstrap-server", "b", []string{a.defaultBootstrap()}, "`host:port` of a broker; default from "+config.EnvBootstrapServer)
 	flags.StringVarP(&a.format, "output", "o", "table", "how to print, `format` table or json")
 	root.AddCommand(a.serveCommand(), a.topicCommand(), a.produceCommand(), a.consumeCommand(), a.groupCommand(),
-		a.configCommand(), a.logCommand(), a.versionCommand())
+		a.configCommand(), a.clusterCommand(), a.logCommand(), a.versionCommand())
 	a.prepare(root)
 	return root
 }

@@ -39,8 +39,10 @@ var layers = map[string]string{
 	"server":      "config complaints wire api",
 	"admin":       "logdir replica coordinator server",
 
+	"rebalance": "",
+
 	"node": "*",
-	"cli":  "config vfs batch storage node",
+	"cli":  "config vfs batch storage rebalance node",
 	"sim":  "", // its tests know everything that is pure
 	"tidy": "",
 }
@@ -70,7 +72,7 @@ func TestPackagesImportOnlyWhatTheTableAllows(t *testing.T) {
 }
 
 // pure packages decide; they wait for nothing and touch nothing, so that they run in a simulation as they do in life.
-var pure = []string{"meta", "members", "controller", "group"}
+var pure = []string{"meta", "members", "controller", "group", "rebalance"}
 
 var impure = []string{"os", "net", "sync", "time.Now", "math/rand", "crypto/rand", "log/slog"}
 
