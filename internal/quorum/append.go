@@ -23,11 +23,16 @@ type appender struct {
 	queue queue[appendTask]
 }
 
-// appendTask is a MsgStorageAppend, or a snapshot of this node's own with the index up to which the log may be cut.
+// appendTask is a MsgStorageAppend, or a snapshot of this node's own with the index up to which the log may be cut, or, empty, the
+// wish to have the commit index durable.
 type appendTask struct {
 	message  *raftpb.Message
 	snapshot *raftpb.Snapshot
 	cut      uint64
+}
+
+func (t appendTask) alone() bool {
+	return t.message == nil || !raft.IsEmptySnap(t.message.GetSnapshot())
 }
 
 func (a *appender) run() {
@@ -57,7 +62,7 @@ func (a *appender) handleAll(tasks []appendTask) bool {
 // groupSize counts the tasks that one write and one sync can serve.
 func groupSize(tasks []appendTask) int {
 	n := 0
-	for n < len(tasks) && tasks[n].snapshot == nil && raft.IsEmptySnap(tasks[n].message.GetSnapshot()) {
+	for n < len(tasks) && !tasks[n].alone() {
 		n++
 	}
 	return max(n, 1)
@@ -67,6 +72,10 @@ func (a *appender) handle(tasks []appendTask) error {
 	if own := tasks[0].snapshot; own != nil {
 		a.keepSnapshot(own, tasks[0].cut)
 		return nil
+	}
+	if tasks[0].message == nil {
+		_, err := a.write(a.wal.hardState, nil)
+		return err
 	}
 	if sent := tasks[0].message.GetSnapshot(); !raft.IsEmptySnap(sent) {
 		if err := a.installSnapshot(sent); err != nil {
@@ -90,8 +99,7 @@ func (a *appender) handle(tasks []appendTask) error {
 	return nil
 }
 
-// persist writes and syncs what the messages carry. A full disk is waited for: nothing is lost by it, and what others wait
-// for is bounded by Options.MaxInFlightBytes.
+// persist writes and syncs what the messages carry.
 func (a *appender) persist(tasks []appendTask) (stopped bool, err error) {
 	hs := a.wal.hardState
 	var entries []*raftpb.Entry
@@ -104,10 +112,16 @@ func (a *appender) persist(tasks []appendTask) (stopped bool, err error) {
 	}
 	voted := hs.GetTerm() != a.wal.hardState.GetTerm() || hs.GetVote() != a.wal.hardState.GetVote()
 	if len(entries) == 0 && !voted {
-		// The commit index alone is no promise: it goes with the next entry, or with Close.
+		// The commit index alone is no promise: it goes with the next entry, a change of members, or Close.
 		a.wal.hardState = hs
 		return false, nil
 	}
+	return a.write(hs, entries)
+}
+
+// write writes and syncs. A full disk is waited for: nothing is lost by it, and what others wait for is bounded by
+// Options.MaxInFlightBytes.
+func (a *appender) write(hs *raftpb.HardState, entries []*raftpb.Entry) (stopped bool, err error) {
 	for tries := 0; ; tries++ {
 		err := a.wal.append(hs, entries)
 		if err == nil || !mayRetry(err) {

@@ -294,6 +294,9 @@ func (d *driver) applyMemberships(entries []*raftpb.Entry) (added bool) {
 			added = true
 		}
 		d.tellMembers()
+		// Who votes is known by the commit index alone, which else goes with the next entry. After a crash a member would count who
+		// is gone: it may be the only one that is left, and wait for the other's vote for ever.
+		d.n.appends.queue.put(appendTask{})
 	}
 	return added
 }

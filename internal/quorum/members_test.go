@@ -95,3 +95,28 @@ func TestALeaderThatIsRemovedHandsOver(t *testing.T) {
 		wantPayloads(t, second.owner.applied(), "a")
 	})
 }
+
+func TestWhoWasLeftAloneKnowsThatAfterACrash(t *testing.T) {
+	inBubble(t, nil, func(c *cluster) {
+		for len(c.members) > 1 {
+			gone := c.follower()
+			c.change(nil, single(raftpb.ConfChangeRemoveNode, gone.id))
+			settle()
+			c.stop(gone)
+		}
+		// Nothing is written after the last change, and the process dies without a word. One that still counted who was removed
+		// would wait for a vote that never comes.
+		last := c.leader()
+		delete(c.members, last.id)
+		disk := last.disk.Kill()
+		_ = last.node.Close()
+		for i := range voters() {
+			if quorum.RaftID(directory(i+1)) == last.id {
+				last = c.start(i+1, disk)
+			}
+		}
+		if leader := c.leader(); leader != last {
+			t.Errorf("%x leads, not %x", leader.id, last.id)
+		}
+	})
+}
