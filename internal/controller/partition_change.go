@@ -110,7 +110,7 @@ func (c *partitionChange) build() *meta.PartitionChangeRecord {
 // loses data.
 func (c *partitionChange) elect(r *meta.PartitionChangeRecord) (uncleanly bool) {
 	leader, uncleanly := c.choose()
-	if leader == c.partition.Leader {
+	if leader == c.partition.Leader || leader == meta.NoLeader && c.comesBack() {
 		return false
 	}
 	r.Leader = leader
@@ -125,6 +125,12 @@ func (c *partitionChange) elect(r *meta.PartitionChangeRecord) (uncleanly bool) 
 		}
 	}
 	return uncleanly
+}
+
+// comesBack says that the leader is not there and in sync all the same: it was left in place over its restart (cleanUpAfter), which
+// the change of another replica does not end.
+func (c *partitionChange) comesBack() bool {
+	return slices.Contains(c.isr, c.partition.Leader) && slices.Contains(c.replicas, c.partition.Leader)
 }
 
 func (c *partitionChange) choose() (leader int32, uncleanly bool) {

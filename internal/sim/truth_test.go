@@ -18,8 +18,8 @@ type truth struct {
 	log         []uint64          // what was committed, from index firstIndex on
 	images      map[int64]uint64  // by offset
 	decisions   map[decision]uint64
-	newest      *meta.Image // that is committed
-	returning   map[int32]meta.ID
+	newest      *meta.Image      // that is committed
+	returning   map[meta.ID]bool // incarnations that may lead on over their restart
 	checkpoints []checkpoint
 	acked       map[place]map[int]int // values by offset
 	written     int
@@ -45,7 +45,7 @@ type checkpoint struct {
 func (t *truth) init(w *world) {
 	*t = truth{
 		w: w, newest: meta.Empty(), leaders: map[uint64]uint64{}, images: map[int64]uint64{}, decisions: map[decision]uint64{},
-		returning: map[int32]meta.ID{}, acked: map[place]map[int]int{},
+		returning: map[meta.ID]bool{}, acked: map[place]map[int]int{},
 	}
 }
 
@@ -132,8 +132,8 @@ func (t *truth) follows(before, after *meta.Image) {
 				}
 			}
 			for _, id := range append(slices.Clone(p.ISR), p.Leader) {
-				if b, ok := after.Broker(id); ok && b.Fenced && t.returning[id] != b.Incarnation {
-					bad(fmt.Sprintf("broker %d is fenced: %x, not %x", id, b.Incarnation, t.returning[id]))
+				if b, ok := after.Broker(id); ok && b.Fenced && !(t.returning[b.Incarnation] && id == p.Leader) {
+					bad(fmt.Sprintf("broker %d is fenced", id))
 				}
 			}
 			if known && i < len(old.Partitions) {
@@ -171,7 +171,7 @@ func (t *truth) moves(old, p *meta.Partition, bad func(string)) {
 // registers notes a broker that is the controller's own process: it may lead on over a restart though it is fenced.
 func (t *truth) registers(h *host, request kmsg.Request) {
 	if r, ok := request.(*kmsg.BrokerRegistrationRequest); ok && meta.ID(r.IncarnationID) == h.broker.incarnation {
-		t.returning[r.BrokerID] = r.IncarnationID
+		t.returning[r.IncarnationID] = true
 	}
 }
 
