@@ -59,9 +59,9 @@ func (e *ensemble) addVoter(ctx context.Context, req *kmsg.AddRaftVoterRequest) 
 	switch {
 	case err != nil:
 	case req.VoterID < 0 || req.VoterDirectoryID == meta.ID{}:
-		err = fmt.Errorf("Add voter request didn't include a valid voter: %w", kerr.InvalidRequest) //nolint:staticcheck // Kafka's words.
+		err = &voterRefused{kerr.InvalidRequest, "Add voter request didn't include a valid voter"}
 	case len(m.Endpoints) == 0:
-		err = fmt.Errorf("no listener is given for controller %d: %w", req.VoterID, kerr.InvalidRequest)
+		err = &voterRefused{kerr.InvalidRequest, fmt.Sprintf("Add voter request didn't include a listener at which controller %d is reached", req.VoterID)}
 	default:
 		err = e.until(ctx, req.TimeoutMillis, func(v members.View) (members.Change, error) { return members.Add(v, id, m) }, members.ErrDuplicate)
 	}
@@ -77,7 +77,7 @@ func (e *ensemble) removeVoter(ctx context.Context, req *kmsg.RemoveRaftVoterReq
 	switch {
 	case err != nil:
 	case req.VoterID < 0 || req.VoterDirectoryID == meta.ID{}:
-		err = fmt.Errorf("Remove voter request didn't include a valid voter: %w", kerr.InvalidRequest) //nolint:staticcheck // Kafka's words.
+		err = &voterRefused{kerr.InvalidRequest, "Remove voter request didn't include a valid voter"}
 	default:
 		err = e.until(ctx, 0, func(v members.View) (members.Change, error) { return members.Remove(v, id, req.VoterID) }, members.ErrUnknown)
 	}
@@ -90,8 +90,16 @@ func (e *ensemble) sameCluster(asked *string) error {
 	if asked == nil || *asked == e.node.clusterID {
 		return nil
 	}
-	return fmt.Errorf("The given id %q doesn't match the cluster id %q: %w", *asked, e.node.clusterID, kerr.InconsistentClusterID) //nolint:staticcheck // Kafka's words.
+	return &voterRefused{kerr.InconsistentClusterID, fmt.Sprintf("The given id %q doesn't match the cluster id %q", *asked, e.node.clusterID)}
 }
+
+// voterRefused is why voters are not changed, in words for whoever asked.
+type voterRefused struct {
+	code *kerr.Error
+	text string
+}
+
+func (r *voterRefused) Error() string { return r.text }
 
 // votersWithin bounds a change of voters that names no time of its own.
 const votersWithin = 30 * time.Second
@@ -114,7 +122,7 @@ func (e *ensemble) until(ctx context.Context, millis int32, next func(members.Vi
 			return err
 		}
 		if pause(ctx, joinAgain) != nil {
-			return fmt.Errorf("the change of voters is not through within %v: is the controller running, and has it caught up? %w", within, kerr.RequestTimedOut)
+			return &voterRefused{kerr.RequestTimedOut, fmt.Sprintf("The change of voters is not through within %v: is the controller running, and has it caught up?", within)}
 		}
 	}
 }
@@ -125,7 +133,7 @@ func refusal(err error) (int16, *string, error) {
 		return 0, nil, nil
 	}
 	code := kerr.RequestTimedOut
-	var protocol *kerr.Error
+	var refused *voterRefused
 	switch {
 	case errors.Is(err, kerr.NotController):
 		return 0, nil, err
@@ -135,8 +143,8 @@ func refusal(err error) (int16, *string, error) {
 		code = kerr.VoterNotFound
 	case errors.Is(err, members.ErrTooMany):
 		code = kerr.InvalidRequest
-	case errors.As(err, &protocol):
-		code = protocol
+	case errors.As(err, &refused):
+		code = refused.code
 	}
 	text := err.Error()
 	return code.Code, &text, nil
@@ -146,6 +154,7 @@ func refusal(err error) (int16, *string, error) {
 // counts as an observer, as does a broker that follows the metadata.
 func (e *ensemble) describe(req *kmsg.DescribeQuorumRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.DescribeQuorumResponse)
+	resp.ErrorMessage = new(string) // Kafka's is empty, not null, where there is none
 	for i := range req.Topics {
 		topic := kmsg.NewDescribeQuorumResponseTopic()
 		topic.Topic = req.Topics[i].Topic
@@ -153,8 +162,9 @@ func (e *ensemble) describe(req *kmsg.DescribeQuorumRequest) kmsg.Response {
 			partition := kmsg.NewDescribeQuorumResponseTopicPartition()
 			partition.Partition = p.Partition
 			if len(req.Topics) != 1 || len(req.Topics[i].Partitions) != 1 || topic.Topic != metadataTopic || p.Partition != 0 {
-				partition.ErrorCode = kerr.UnknownTopicOrPartition.Code
+				partition.ErrorCode, partition.ErrorMessage = kerr.UnknownTopicOrPartition.Code, kmsg.StringPtr(kerr.UnknownTopicOrPartition.Description)
 			} else {
+				partition.ErrorMessage = new(string)
 				e.describeLog(&partition)
 				resp.Nodes = e.describeNodes(req.Version)
 			}

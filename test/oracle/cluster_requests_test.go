@@ -30,7 +30,65 @@ func aboutTheCluster() []conversation {
 			}
 		}),
 		byItself(every(kmsg.UpdateFeatures, "updating", updating)),
+		every(kmsg.DescribeQuorum, "describing", describingTheQuorum),
+		every(kmsg.AddRaftVoter, "adding", addingVoters),
+		every(kmsg.RemoveRaftVoter, "removing", removingVoters),
 	}
+}
+
+func describingTheQuorum(t *Talk) {
+	asking := func(topics ...kmsg.DescribeQuorumRequestTopic) *kmsg.DescribeQuorumRequest {
+		r := kmsg.NewPtrDescribeQuorumRequest()
+		r.Version, r.Topics = t.Version, topics
+		return r
+	}
+	of := func(name string, partitions ...int32) kmsg.DescribeQuorumRequestTopic {
+		topic := kmsg.DescribeQuorumRequestTopic{Topic: name}
+		for _, p := range partitions {
+			topic.Partitions = append(topic.Partitions, kmsg.DescribeQuorumRequestTopicPartition{Partition: p})
+		}
+		return topic
+	}
+	const metadata = "__cluster_metadata"
+	t.Ask("the metadata's", asking(of(metadata, 0)))
+	t.Ask("another partition", asking(of(metadata, 1)))
+	t.Ask("two partitions", asking(of(metadata, 0, 1)))
+	t.Ask("another topic", asking(of(t.Name, 0)))
+	t.Ask("two topics", asking(of(metadata, 0), of(t.Name, 0)))
+	t.Ask("nothing", asking())
+}
+
+// addingVoters asks for what cannot be.
+func addingVoters(t *Talk) {
+	asking := func(id int32, directory byte, listeners ...string) *kmsg.AddRaftVoterRequest {
+		r := kmsg.NewPtrAddRaftVoterRequest()
+		r.Version, r.TimeoutMillis, r.VoterID, r.VoterDirectoryID = t.Version, 500, id, [16]byte{15: directory}
+		for _, name := range listeners {
+			r.Listeners = append(r.Listeners, kmsg.AddRaftVoterRequestListener{Name: name, Host: "127.0.0.1", Port: 9})
+		}
+		return r
+	}
+	other := asking(7, 100, "CONTROLLER")
+	other.ClusterID = kmsg.StringPtr("another")
+	t.Ask("in another cluster", other)
+	t.Ask("nobody", asking(-1, 100, "CONTROLLER"))
+	t.Ask("without a directory", asking(7, 0, "CONTROLLER"))
+	t.Ask("nowhere", asking(7, 100))
+	t.Ask("one whose id votes", asking(1, 100, "CONTROLLER"))
+}
+
+func removingVoters(t *Talk) {
+	asking := func(id int32, directory byte) *kmsg.RemoveRaftVoterRequest {
+		r := kmsg.NewPtrRemoveRaftVoterRequest()
+		r.Version, r.VoterID, r.VoterDirectoryID = t.Version, id, [16]byte{15: directory}
+		return r
+	}
+	other := asking(7, 100)
+	other.ClusterID = kmsg.StringPtr("another")
+	t.Ask("in another cluster", other)
+	t.Ask("nobody", asking(-1, 100))
+	t.Ask("without a directory", asking(7, 0))
+	t.Ask("who does not vote", asking(7, 100))
 }
 
 func electing(t *Talk) {
