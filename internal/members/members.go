@@ -171,7 +171,8 @@ func Add(v View, id uint64, m Member) (Change, error) {
 	return Change{Votes: id}, nil
 }
 
-// Remove is the next step for a voter that shall go. ErrUnknown: it is none, which after a step of Remove's means that it is gone.
+// Remove is the next step for a voter that shall go. ErrUnknown: it is none, which after a step of Remove's means that it is gone. It
+// waits for a majority of those that stay to be heard of.
 func Remove(v View, id uint64, node int32) (Change, error) {
 	known, is := v.find(id)
 	switch {
@@ -179,8 +180,20 @@ func Remove(v View, id uint64, node int32) (Change, error) {
 		return Change{}, fmt.Errorf("controller %d with this directory id %w", node, ErrUnknown)
 	case v.count(true) == 1:
 		return Change{}, fmt.Errorf("controller %d %w", node, ErrLast)
-	case v.Busy:
+	case v.Busy, 2*v.others(id) <= v.count(true)-1:
 		return Change{}, ErrWait
 	}
 	return Change{Goes: id}, nil
+}
+
+// others counts the other voters that are heard of. Without a voter they have to be a majority: where another disk is lost, the
+// quorum would be, and nobody could take the step back.
+func (v View) others(id uint64) int {
+	n := 0
+	for _, k := range v.Members {
+		if k.ID != id && k.Votes && k.Active {
+			n++
+		}
+	}
+	return n
 }

@@ -106,6 +106,17 @@ func TestAVoterIsAddedOnceAndOneThatIsNoneCannotGo(t *testing.T) {
 	want(t, got, err, Change{Goes: 13}, nil)
 }
 
+func TestNobodyIsRemovedWhileAnotherVoterIsMissed(t *testing.T) {
+	v := three()
+	for i := range v.Members {
+		v.Members[i].Active = v.Members[i].ID != 12
+	}
+	_, err := Remove(v, 13, 3)
+	want(t, Change{}, err, Change{}, ErrWait)
+	got, err := Remove(v, 12, 2)
+	want(t, got, err, Change{Goes: 12}, nil)
+}
+
 func TestTheLastVoterStays(t *testing.T) {
 	v := View{Members: three().Members[:1]}
 	_, err := Remove(v, 11, 1)

@@ -127,8 +127,8 @@ func (h *host) ask(request kmsg.Request, answered func(kmsg.Response)) {
 	leader := h.raft.Status().Leader
 	heard := false
 	for _, to := range h.w.hosts {
-		if to.raftID() != leader {
-			continue
+		if leader != 0 && to.raftID() != leader {
+			continue // who hears nothing of Raft asks all of them
 		}
 		h.w.send(h, to, func() {
 			to.decide(h, request, func(r kmsg.Response) {

@@ -169,7 +169,11 @@ func (w *world) client() {
 	if w.calm && w.truth.written > 0 {
 		return
 	}
-	w.after(20+w.upTo(20), w.client)
+	pause := 20 + w.upTo(20)
+	if w.plan.busy {
+		pause = 2
+	}
+	w.after(pause, w.client)
 	h := w.hosts[w.random.IntN(hosts)]
 	if !h.up {
 		return

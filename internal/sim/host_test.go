@@ -28,6 +28,8 @@ type host struct {
 	logs      map[place]*log
 	lastEpoch int64 // of the broker, as long as its logs are known to be whole; else -1
 
+	unwanted bool // as a voter
+
 	up     bool
 	life   int
 	frozen int64 // until then the process stands still

@@ -26,11 +26,12 @@ func (h *host) wipe() {
 	h.w.lookAt(h)
 }
 
-// mayWipe says that the loss of this disk leaves two that vote and know that: one that was there when the last change was committed,
+// mayWipe says that the loss of this disk leaves two that vote and know that, and that nobody has just been asked to vote no more:
+// two votes that are lost at once are too many. Members have to know, too: one that was there when the last change was committed,
 // and has not heard so, still counts the disk that went with it.
 func (w *world) mayWipe(gone *host) bool {
-	return !slices.ContainsFunc(w.hosts, func(h *host) bool {
-		return h != gone && (!h.up || h.wholeSince < 0 || w.now-h.wholeSince < 500)
+	return w.now-w.changed > 3_000 && !slices.ContainsFunc(w.hosts, func(h *host) bool {
+		return h.unwanted || h != gone && (!h.up || h.wholeSince < 0 || w.now-h.wholeSince < 500)
 	})
 }
 
@@ -41,31 +42,70 @@ func (w *world) isWhole(m quorum.Members) bool {
 	return !slices.ContainsFunc(w.hosts, func(h *host) bool { return !slices.Contains(m.GetVoters(), h.raftID()) })
 }
 
-// join says to whoever leads that this host is there, until it votes.
+// join says to whoever leads that this host is there, until it is a member that hears of a leader.
 func (h *host) join() {
 	h.after(joinEvery, h.join)
 	s := h.raft.Status()
-	if slices.Contains(s.Members.GetVoters(), h.raftID()) && !s.Members.Joint() {
+	if s.Leader != 0 && s.Members.Has(h.raftID()) && (h.voted() || !h.anotherDisk()) {
 		return
 	}
 	id, m := h.raftID(), memberOf(h.id, h.directory)
 	for _, to := range h.w.hosts {
-		h.w.send(h, to, func() { to.joins(id, m) }, nil) // only the leader minds
+		h.w.send(h, to, func() {
+			if h.raftID() != id {
+				return // it went with its disk's process: else there would be a learner for ever that nobody is
+			}
+			to.change(func(v members.View) (members.Change, error) { return members.Join(v, id, m, false) })
+		}, nil)
 	}
 }
 
-// joins takes the next step for a controller that came.
-func (h *host) joins(id uint64, m members.Member) {
-	if h.active == nil {
-		return
+func (h *host) voted() bool { return slices.Contains(h.raft.Status().Members.GetVoters(), h.raftID()) }
+
+// anotherDisk says that this host votes by a disk that it has lost.
+func (h *host) anotherDisk() bool {
+	for id, said := range h.raft.Status().Members.Contexts {
+		if m, err := members.Decode(said); err == nil && m.NodeID == h.id && id != h.raftID() {
+			return true
+		}
 	}
-	change, err := members.Join(h.view(), id, m, false)
+	return false
+}
+
+// operate has an operator make voters of the hosts that he wants to vote, and of no others.
+func (w *world) operate() {
+	w.after(300+w.upTo(600), w.operate)
+	for _, leader := range w.hosts {
+		if !leader.up || leader.active == nil {
+			continue
+		}
+		for _, h := range w.hosts {
+			id, m := h.raftID(), memberOf(h.id, h.directory)
+			leader.run(func() {
+				leader.change(func(v members.View) (members.Change, error) {
+					if h.unwanted {
+						return members.Remove(v, id, h.id)
+					}
+					return members.Add(v, id, m)
+				})
+			})
+		}
+	}
+}
+
+// change takes the next step, if this host leads and there is one.
+func (h *host) change(next func(members.View) (members.Change, error)) {
+	if h.active == nil {
+		return // only the leader minds
+	}
+	change, err := next(h.view())
 	if err != nil || change.None() {
 		return
 	}
 	if err := h.steps.ChangeMembers(inRaftsTerms(change)); err == nil {
 		h.w.say("host %d changes the members: %+v", h.id, change)
 		h.w.counts.changes++
+		h.w.changed = h.w.now
 	}
 }
 

@@ -147,6 +147,9 @@ func (r *replica) advance() {
 // maximal is the in-sync set with what may have been added to it.
 func (r *replica) maximal() []int32 {
 	ids := slices.Clone(r.state.ISR)
+	if r.b.h.w.plan.faults.forgetsISR {
+		return ids
+	}
 	for _, id := range r.proposed {
 		if !slices.Contains(ids, id) {
 			ids = append(ids, id)
@@ -228,8 +231,7 @@ func (r *replica) answered(answer *kmsg.AlterPartitionResponse, epoch int32) {
 	if code == 0 {
 		code = answer.Topics[0].Partitions[0].ErrorCode
 	}
-	ends := code == kerr.IneligibleReplica.Code || code == kerr.InvalidRequest.Code ||
-		code == kerr.FencedLeaderEpoch.Code && r.b.h.w.plan.faults.forgetsISR
+	ends := code == kerr.IneligibleReplica.Code || code == kerr.InvalidRequest.Code
 	if ends && r.state.PartitionEpoch == epoch {
 		r.proposed = nil
 	}
@@ -295,6 +297,7 @@ func (r *replica) diverged(to asked, leaders int32, at int) {
 	}
 	_, mine := r.log.endOf(leaders)
 	r.log.cut(min(at, mine))
+	r.hw = min(r.hw, len(r.log.records)) // after an unclean election
 }
 
 // sorted are a map's values in the order of their places.

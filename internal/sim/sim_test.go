@@ -16,10 +16,13 @@ var (
 // troubles is how many things go wrong in a world.
 func troubles(seed uint64) int { return 5 + int(seed%20) }
 
+// planned is the kind of world that a seed is.
+func planned(seed uint64) plan { return plan{steps: troubles(seed), busy: seed%8 == 3} }
+
 func TestWhateverGoesWrongTheClusterKeepsItsPromises(t *testing.T) {
 	if *seed != 0 {
 		var trace strings.Builder
-		w := play(*seed, plan{steps: troubles(*seed)}, &trace)
+		w := play(*seed, planned(*seed), &trace)
 		t.Log("\n" + trace.String())
 		if w.wrong != nil {
 			t.Fatal(w.wrong)
@@ -30,7 +33,7 @@ func TestWhateverGoesWrongTheClusterKeepsItsPromises(t *testing.T) {
 	began := time.Now()
 	for range *worlds {
 		s := rand.Uint64()
-		w := play(s, plan{steps: troubles(s)}, nil)
+		w := play(s, planned(s), nil)
 		if w.wrong != nil {
 			t.Fatalf("seed %d (-sim.seed %d replays it): %v", s, s, w.wrong)
 		}
@@ -46,8 +49,8 @@ func TestWhateverGoesWrongTheClusterKeepsItsPromises(t *testing.T) {
 func TestASeedGivesTheSameWorldAgain(t *testing.T) {
 	for s := range uint64(5) {
 		var first, second strings.Builder
-		play(s+1, plan{steps: troubles(s)}, &first)
-		play(s+1, plan{steps: troubles(s)}, &second)
+		play(s+1, planned(s), &first)
+		play(s+1, planned(s), &second)
 		if first.String() != second.String() {
 			t.Fatalf("seed %d:\n%s\nand then\n%s", s+1, first.String(), second.String())
 		}

@@ -20,7 +20,8 @@ const (
 
 // plan is what kind of world it is. The fields of faults are mistakes that are planted.
 type plan struct {
-	steps  int // things that go wrong
+	steps  int  // things that go wrong
+	busy   bool // the client writes all the time
 	faults faults
 }
 
@@ -34,7 +35,7 @@ type faults struct {
 	earlyAcks      bool // a leader acknowledges what only it has
 	cutsToHW       bool // a follower cuts its log at its high watermark
 	alwaysClean    bool // a broker says that it went cleanly though its machine lost power (KAFKA-18635)
-	forgetsISR     bool // a leader forgets what it proposed when a newer epoch has begun
+	forgetsISR     bool // a leader does not wait for whom it has proposed to come in sync
 	oldIdentity    bool // a disk that was wiped votes under its old id
 	ackWhileAlone  bool // a leader advances its high watermark below min.insync.replicas
 	acceptsAnyTerm bool // a broker takes records of whoever answers, in whatever epoch
@@ -42,19 +43,20 @@ type faults struct {
 
 // world is one cluster and everything that happens to it.
 type world struct {
-	plan   plan
-	random *rand.Rand
-	now    int64
-	order  int
-	events events
-	hosts  []*host
-	cut    [hosts][hosts]bool // from, to
-	loss   int                // messages of a hundred that get lost or doubled
-	calm   bool               // nothing goes wrong any more
-	truth  truth
-	trace  *strings.Builder // nil: not kept
-	wrong  error
-	counts counts
+	plan    plan
+	random  *rand.Rand
+	now     int64
+	order   int
+	events  events
+	hosts   []*host
+	cut     [hosts][hosts]bool // from, to
+	loss    int                // messages of a hundred that get lost or doubled
+	calm    bool               // nothing goes wrong any more
+	changed int64              // when a change of members was proposed last
+	truth   truth
+	trace   *strings.Builder // nil: not kept
+	wrong   error
+	counts  counts
 }
 
 // counts show that something happened.
@@ -110,6 +112,7 @@ func play(seed uint64, p plan, trace *strings.Builder) *world {
 	}
 	w.after(w.upTo(500), w.client)
 	w.after(500+w.upTo(1_000), w.trouble)
+	w.after(1_000, w.operate)
 	for w.wrong == nil && !w.truth.whole {
 		w.step()
 	}
@@ -200,8 +203,10 @@ func (w *world) trouble() {
 	case n < 52:
 		w.say("host %d stands still", h.id)
 		h.frozen = w.now + 200 + w.upTo(4_000)
-	case n < 60:
+	case n < 57:
 		h.broker.leaves = true
+	case n < 62:
+		w.turn(h)
 	case n < 75:
 		other := w.hosts[(h.index+1+w.random.IntN(hosts-1))%hosts]
 		w.cut[h.index][other.index] = true
@@ -218,11 +223,23 @@ func (w *world) trouble() {
 	w.after(50+w.upTo(900), w.trouble)
 }
 
+// turn has one host not vote, or all of them again.
+func (w *world) turn(h *host) {
+	for _, other := range w.hosts {
+		if other.unwanted {
+			other.unwanted = false
+			return
+		}
+	}
+	w.say("host %d is to vote no more", h.id)
+	h.unwanted = true
+}
+
 func (w *world) heal() {
 	w.say("all is well")
 	w.calm, w.loss, w.cut = true, 0, [hosts][hosts]bool{}
 	for _, h := range w.hosts {
-		h.frozen = 0
+		h.frozen, h.unwanted = 0, false
 		if !h.up {
 			h.start()
 		}
