@@ -83,6 +83,11 @@ func (d *driver) run() {
 func (d *driver) tick() {
 	d.raft.Tick()
 	d.stand()
+	// A proposal that was lost ended this node's leadership for its owner, as when another one was to lead and did not come to it.
+	// Raft takes it for the leader still, and nobody would lead.
+	if s := d.raft.BasicStatus(); s.RaftState == raft.StateLeader && d.refused == s.HardState.GetTerm() && s.LeadTransferee == raft.None {
+		d.handOver()
+	}
 }
 
 // work does what follows from a tick or from what was taken in.
