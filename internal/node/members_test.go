@@ -147,6 +147,12 @@ func TestASingleNodeGrowsToThreeAndShrinksWhileItRuns(t *testing.T) {
 	if err := e.unvote(0, q.CurrentVoters[2]); err == nil || !strings.Contains(err.Error(), "VOTER_NOT_FOUND") {
 		t.Errorf("who does not vote is removed: %v", err)
 	}
+	// Of two, the one that leads: it has the other one lead first, which would wait for its vote for ever else.
+	q = e.nodes[0].awaitQuorum(t, []int32{1, 2}, []int32{3})
+	leads, stays := q.LeaderID, 3-q.LeaderID
+	must(t, e.unvote(2, q.CurrentVoters[leads-1]))
+	e.nodes[2].awaitQuorum(t, []int32{stays}, []int32{leads, 3})
+	e.create(2, "by-one-alone", 1, 3)
 }
 
 func TestControllersThatMayJoinByThemselvesMakeAClusterOfAnEmbeddedNode(t *testing.T) {

@@ -78,12 +78,30 @@ func (e *ensemble) removeVoter(ctx context.Context, req *kmsg.RemoveRaftVoterReq
 	case err != nil:
 	case req.VoterID < 0 || req.VoterDirectoryID == meta.ID{}:
 		err = &voterRefused{kerr.InvalidRequest, "Remove voter request didn't include a valid voter"}
+	case id == e.self:
+		err = e.removeSelf(ctx, id, req.VoterID)
 	default:
 		err = e.until(ctx, 0, func(v members.View) (members.Change, error) { return members.Remove(v, id, req.VoterID) }, members.ErrUnknown)
 	}
 	resp := req.ResponseKind().(*kmsg.RemoveRaftVoterResponse)
 	resp.ErrorCode, resp.ErrorMessage, err = refusal(err)
 	return resp, err
+}
+
+// removeSelf has another voter lead, which is asked then. A leader that removes itself says nothing more once that is committed: one
+// of two that has not heard so waits for its vote for ever, which it may not get, as the log there goes further.
+func (e *ensemble) removeSelf(ctx context.Context, id uint64, node int32) error {
+	may := func(v members.View) (members.Change, error) {
+		if _, err := members.Remove(v, id, node); err != nil {
+			return members.Change{}, err
+		}
+		return members.Change{}, errNoController
+	}
+	err := e.until(ctx, 0, may, members.ErrUnknown)
+	if errors.Is(err, errNoController) {
+		e.node.metadata.member().HandOver(changeTimeout)
+	}
+	return err
 }
 
 func (e *ensemble) sameCluster(asked *string) error {

@@ -91,6 +91,12 @@ func (s *Steps) ChangeMembers(change *raftpb.ConfChangeV2) error {
 	return nil
 }
 
+// HandOver is Node's, and does not wait.
+func (s *Steps) HandOver() {
+	s.n.driver.handOver()
+	s.n.driver.work()
+}
+
 // Progress is Node's.
 func (s *Steps) Progress() map[uint64]Progress { return s.n.driver.progress() }
 

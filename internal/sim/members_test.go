@@ -99,7 +99,11 @@ func (h *host) change(next func(members.View) (members.Change, error)) {
 		return // only the leader minds
 	}
 	change, err := next(h.view())
-	if err != nil || change.None() {
+	switch {
+	case err != nil || change.None():
+		return
+	case change.Goes == h.raftID():
+		h.steps.HandOver() // who leads then removes this one
 		return
 	}
 	if err := h.steps.ChangeMembers(inRaftsTerms(change)); err == nil {
