@@ -24,6 +24,7 @@ type Options struct {
 	Dir           string            // holds the node's data (Dir/data), its settings and its output; kept after the end
 	Settings      map[string]string // on top of those that a node alone needs in tests; "" takes one away
 	NodeID        int               // 0: node 1
+	Ports         []int             // of clients and of controllers, where others have to know them; nil: free ones
 	Cluster       string            // cluster id that Kafka formats with; "": one of ours
 	Version       Jars              // of Kafka; "": Server44
 	HeapMB        int               // of Kafka; 0: 512
@@ -145,9 +146,12 @@ func prepare(o Options, defaults func(o Options, broker, controller int) map[str
 	if o.NodeID == 0 {
 		o.NodeID = 1
 	}
-	ports, err := FreePorts(2)
-	if err != nil {
-		return nil, "", err
+	ports := o.Ports
+	if ports == nil {
+		var err error
+		if ports, err = FreePorts(2); err != nil {
+			return nil, "", err
+		}
 	}
 	n := &Node{
 		Address: fmt.Sprintf("127.0.0.1:%d", ports[0]), Controller: fmt.Sprintf("127.0.0.1:%d", ports[1]),
