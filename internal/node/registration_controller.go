@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -20,7 +21,11 @@ func (n *Node) registerController(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, registerControllerWithin)
 	defer cancel()
-	if err := n.tryRegisterController(ctx); err != nil {
+	err := n.tryRegisterController(ctx)
+	for errors.Is(err, kerr.NotController) && pause(ctx, retryAfter) == nil { // a node that is alone leads in a moment
+		err = n.tryRegisterController(ctx)
+	}
+	if err != nil {
 		n.logger.Warn("tools that connect to controllers will not find this one", "error", err)
 	}
 }
