@@ -260,3 +260,34 @@ func TestTheOffsetsOfAGroupOutliveTheNodeThatBeganAlone(t *testing.T) {
 		}
 	}
 }
+
+func TestABrokerFindsTheControllersThatItKnewWhenThoseThatAreConfiguredAreGone(t *testing.T) { // KAFKA-19354
+	e := newEnsemble(t, nil)
+	e.start(0, 1, 2)
+	disk, settings := vfs.NewMem(), map[string]string{
+		"node.id": "4", "process.roles": "broker", "controller.listener.names": "CONTROLLER",
+		"controller.quorum.bootstrap.servers": fmt.Sprintf("127.0.0.1:%d", e.ports[0]),
+	}
+	broker := mustLaunch(t, disk, settings)
+	broker.awaitQuorum(t, []int32{1, 2, 3}, []int32{4})
+	broker.mustStop(t)
+	e.stop(0)
+	broker = mustLaunch(t, disk, settings)
+	defer broker.mustStop(t)
+	e.nodes[1].awaitObserver(t, 4)
+}
+
+// awaitObserver asks until a node follows the metadata.
+func (p *process) awaitObserver(t *testing.T, node int32) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; {
+		q, err := p.client.quorum()
+		must(t, err)
+		if i := slices.Index(ids(q.Observers), node); i >= 0 && q.Observers[i].LogEndOffset >= q.HighWatermark {
+			return
+		}
+		if p.client.giveUp(deadline) {
+			t.Fatalf("observers %+v of a log that ends at %d", q.Observers, q.HighWatermark)
+		}
+	}
+}

@@ -11,7 +11,10 @@ import (
 	"github.com/barnabas-mq/barnabas/internal/batch"
 	"github.com/barnabas-mq/barnabas/internal/client"
 	"github.com/barnabas-mq/barnabas/internal/config"
+	"github.com/barnabas-mq/barnabas/internal/members"
+	"github.com/barnabas-mq/barnabas/internal/meta"
 	"github.com/barnabas-mq/barnabas/internal/metalog"
+	"github.com/barnabas-mq/barnabas/internal/peer"
 	"github.com/barnabas-mq/barnabas/internal/quorum"
 )
 
@@ -35,10 +38,24 @@ func (n *Node) startObserver() error {
 	if err := m.restore(quorum.Snapshot{Data: data}); err != nil {
 		return fmt.Errorf("metadata: %w", err)
 	}
+	n.ensemble.met(contactsIn(m.current()))
 	o := &observer{metadata: m, written: make(chan []byte, 1)}
 	n.ensemble.start()
 	n.ensemble.running.Go(func() { o.run(n.ensemble.lifetime()) })
 	return nil
+}
+
+// contactsIn are the controllers that the metadata of an earlier run knows: those that are configured may all be gone since.
+func contactsIn(image *meta.Image) []peer.Contact {
+	var contacts []peer.Contact
+	for c := range image.Controllers() {
+		m := members.Member{NodeID: c.ID}
+		for _, l := range c.Listeners {
+			m.Endpoints = append(m.Endpoints, members.Endpoint{Name: l.Name, Host: l.Host, Port: l.Port})
+		}
+		contacts = append(contacts, peer.Contact{Member: m})
+	}
+	return contacts
 }
 
 // lifetime ends with the ensemble.
