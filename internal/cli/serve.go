@@ -122,6 +122,11 @@ func (a *app) welcome(values *config.Values, s Started) {
 	for _, line := range told {
 		fmt.Fprintf(a.Stdout, "  clients connect to  %s\n", line)
 	}
+	if !values.HasRole("broker") {
+		for _, l := range values.ControllerListeners() {
+			fmt.Fprintf(a.Stdout, "  controller is at    %s\n", l.Address())
+		}
+	}
 	fmt.Fprintf(a.Stdout, "  data is kept in     %s\n", strings.Join(values.LogDirs(), ", "))
 	if s.Admin != "" {
 		fmt.Fprintf(a.Stdout, "  metrics, health at  http://%s/metrics, /healthz, /readyz\n", s.Admin)
